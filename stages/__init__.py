@@ -1,0 +1,52 @@
+"""The arithmetic contract: the settings under which every stage computes.
+
+Floating-point results differ between processors and between numbers of threads unless
+told not to: OpenBLAS sums in another order on each family of processors, NumPy's AVX-512
+`exp` and `log` differ in the last bit from the C library's, K-means adds up in the order of
+its threads. The settings below hold all of that still. They are read when NumPy loads, so
+this module sets them before, whatever the environment held, and raises if it comes too late.
+
+With them the same commit gives the same bytes on every x86-64 Linux machine with AVX2, FMA
+and glibc. Elsewhere the pipeline runs, and only about the same metrics can be expected.
+"""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+# One thread per fit: parallelism lies between fits, in processes, where it changes nothing.
+THREADS = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+}
+
+# OpenBLAS's AVX2 kernels on every machine, and NumPy without its AVX-512 groups: the names
+# are those that NumPy 2.4 dispatches on, and change with its version.
+INSTRUCTIONS = {
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+}
+
+
+def _same_bytes_can_be_promised() -> bool:
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return False
+    flags = Path("/proc/cpuinfo").read_text().split()
+    glibc = "CS_GNU_LIBC_VERSION" in os.confstr_names
+    return glibc and "avx2" in flags and "fma" in flags
+
+
+SAME_BYTES = _same_bytes_can_be_promised()
+CONTRACT = THREADS | (INSTRUCTIONS if SAME_BYTES else {})
+
+if "numpy" in sys.modules and any(os.environ.get(k) != v for k, v in CONTRACT.items()):
+    raise ImportError(
+        "NumPy was loaded before `stages`, with other arithmetic settings than the pipeline's: "
+        "import `stages` first, or set " + " ".join(f"{k}='{v}'" for k, v in CONTRACT.items())
+    )
+os.environ.update(CONTRACT)
+# NumPy refuses to load when features are both enabled and disabled by name.
+os.environ.pop("NPY_ENABLE_CPU_FEATURES", None)

@@ -1,0 +1,50 @@
+"""What is around every stage: its parameters, its errors, its end.
+
+A stage is a function of the settings; `run` calls it as a program. A mistake that a person can
+mend ends in one sentence and exit code 1, an interruption in one line, and the stage dies with
+the process that started it, so that no forgotten one writes into the outputs of the next.
+"""
+
+import ctypes
+import signal
+import sys
+from collections.abc import Callable
+
+from stages import SAME_BYTES
+from stages.common import settings
+from stages.common.errors import UserError
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def run(stage: Callable[[settings.Settings], None]) -> None:
+    """Run a stage as a program, and exit.
+
+    Parameters
+    ----------
+    stage : function of Settings
+        Reads its inputs, computes, writes its outputs.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    try:
+        params = settings.load()
+        if not SAME_BYTES:
+            say("this machine is not x86-64 Linux with AVX2, FMA and glibc: expect metrics close")
+            say("to the committed ones, not the same bytes")
+        stage(params)
+    except UserError as error:
+        sys.exit(str(error))
+    except MemoryError as error:
+        sys.exit(f"Out of memory ({error}): lower the sample counts in {settings.PARAMS}.")
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        sys.exit(f"A file could not be read or written: {what}.")
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted; nothing was written.\n")
+        sys.exit(130)
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal, at once."""
+    print(line, flush=True)

@@ -1,0 +1,127 @@
+"""compare: network against SVM, small network beside large, and what the clusters look like.
+
+data/prepared, models, metrics, plots/*.csv → metrics/compare.json, plots/mistakes.png,
+                                              plots/weights.png, plots/centres.png
+
+python -m stages.compare
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from stages.common import artifacts, charts, images, scores, stage
+from stages.common.images import Labels, Pixels
+from stages.common.progress import print_table
+from stages.common.settings import Settings
+
+LEVEL = 0.05  # of McNemar's test: above it, neither model is called better
+PER_CLASS = 2  # mistakes shown of each class
+UNITS = 16  # hidden units shown of each network
+
+
+def predictions(path: Path, names: list[str]) -> Labels:
+    """Predicted labels of the test images, from a table of their names."""
+    predicted = pd.read_csv(path, keep_default_na=False, dtype=str)["predicted"]
+    return predicted.map({name: i for i, name in enumerate(names)}).to_numpy()
+
+
+def verdict(actual: Labels, mlp: Labels, svm: Labels) -> dict[str, float | str]:
+    """Which of two models has the smaller error, if either."""
+    difference, margin, p = scores.mcnemar(actual, mlp, svm)
+    better = "neither" if p >= LEVEL else "svm" if difference > 0 else "mlp"
+    return {
+        "better": better,
+        "error_difference": difference,
+        "error_difference_margin95": margin,
+        "mcnemar_p": p,
+    }
+
+
+def mistakes(
+    pixels: images.Bytes, actual: Labels, small: Labels, large: Labels, names: list[str]
+) -> charts.Block:
+    """Test images that the small network gets wrong and the large one right."""
+    mended = (small != actual) & (large == actual)
+    shown = [
+        row
+        for label in range(len(names))
+        for row in np.flatnonzero(mended & (actual == label))[:PER_CLASS]
+    ]
+    captions = [f"small: {names[small[row]]}\nlarge: {names[large[row]]}" for row in shown]
+    return charts.Block(pixels[shown], captions, 10)
+
+
+def first_weights(coefficients: Pixels, shape: tuple[int, ...], heading: str) -> charts.Block:
+    """Incoming weights of the strongest hidden units: grey is zero, black or white the largest."""
+    strongest = np.argsort(-np.square(coefficients).sum(axis=0), kind="stable")[:UNITS]
+    units = coefficients[:, strongest].T
+    largest = np.abs(units).max(axis=1, keepdims=True)
+    grey = charts.greys(units / np.where(largest > 0, largest, 1), -1, 1)
+    return charts.Block(grey.reshape(-1, *shape), [""] * len(grey), 4, heading)
+
+
+def centres(cluster_centers: Pixels, shape: tuple[int, ...], table: pd.DataFrame) -> charts.Block:
+    """Cluster centres as images, each with the label it stands for."""
+    captions = []
+    for number, images_of in table.groupby("cluster"):
+        most = images_of.loc[images_of["count"].idxmax()]
+        share = most["count"] / images_of["count"].sum()
+        captions.append(f"cluster {number}:\n{share:.0%} {most['label']}")
+    grey = charts.greys(cluster_centers, 0, 1)
+    return charts.Block(grey.reshape(-1, *shape), captions, 5)
+
+
+def main(_: Settings) -> None:
+    """Compare what the stages before left; write metrics and pictures."""
+    dataset = images.load()
+    actual, names, shape = dataset.test_labels, dataset.labels, dataset.test_images.shape[1:]
+    small, large, svm = (
+        predictions(Path(f"plots/{model}_predictions.csv"), names)
+        for model in ("mlp_small", "mlp", "svm")
+    )
+    trained_on = artifacts.read_json(Path("metrics/mlp.json"))
+    few, many = trained_on["small"]["samples"], trained_on["large"]["samples"]
+    svm_samples = artifacts.read_json(Path("metrics/svm.json"))["samples"]
+    metrics = {**verdict(actual, large, svm), "same_training_images": many == svm_samples}
+    networks = [
+        artifacts.read_model(Path(f"models/{model}.skops")) for model in ("mlp_small", "mlp")
+    ]
+    clusters = artifacts.read_model(Path("models/kmeans.skops")).cluster_centers_
+    contingency = pd.read_csv(Path("plots/contingency.csv"), keep_default_na=False)
+
+    artifacts.write_json(Path("metrics/compare.json"), metrics)
+    artifacts.write(
+        Path("plots/mistakes.png"),
+        charts.picture(
+            f"Wrong after {few} training images, right after {many} · {dataset.name}",
+            [mistakes(dataset.test_images, actual, small, large, names)],
+        ),
+    )
+    artifacts.write(
+        Path("plots/weights.png"),
+        charts.picture(
+            f"Weights of the {UNITS} strongest units, black for, white against · {dataset.name}",
+            [
+                first_weights(network.coefs_[0], shape, f"{samples} training images")
+                for network, samples in zip(networks, (few, many), strict=True)
+            ],
+        ),
+    )
+    artifacts.write(
+        Path("plots/centres.png"),
+        charts.picture(
+            f"Cluster centres, and the label most of their images have · {dataset.name}",
+            [centres(clusters, shape, contingency)],
+        ),
+    )
+    print_table(
+        f"compare: {dataset.name}, network against SVM on {len(actual)} test images",
+        ["", ""],
+        [[key, value] for key, value in metrics.items()],
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

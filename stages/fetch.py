@@ -1,0 +1,225 @@
+"""fetch: the gate for parameters, and the raw data.
+
+    params.yaml → data/raw: four files, each with the SHA-256 that params.yaml states
+
+    python -m stages.fetch
+
+DVC deletes a stage's outputs before it runs the stage. So this one, which every other stage
+waits for and whose own outputs persist, checks all of params.yaml, against the data too: a
+wrong value is found here, before anything is lost.
+
+The files are looked for in $FASHION_MNIST_MIRROR (a folder or a URL) if it is set, then among
+what Keras and torchvision keep in the user's cache folders, then in the dataset's mirrors.
+"""
+
+import hashlib
+import os
+import shutil
+import time
+from pathlib import Path
+
+import requests
+
+from stages.common import images, stage
+from stages.common.errors import UserError
+from stages.common.progress import Progress
+from stages.common.settings import ROLES, Settings, Source
+
+RAW = Path("data/raw")
+MIRROR = "FASHION_MNIST_MIRROR"
+CHUNK = 2**16  # bytes
+ATTEMPTS = 3
+PAUSE = 0.5  # seconds before the second attempt, and twice as long before each further one
+TIMEOUTS = (5, 20)  # seconds to connect, and between two pieces of an answer
+
+
+class NoSourceError(UserError):
+    """No source has the files."""
+
+
+class UnavailableError(Exception):
+    """A source does not have a file; the text says why."""
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sources(mirrors: list[str]) -> list[str]:
+    """Folders and URLs to look in, in this order."""
+    home = Path.home()
+    keras = Path(os.environ.get("KERAS_HOME", home / ".keras")) / "datasets"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
+    torch = Path(os.environ.get("TORCH_HOME", cache / "torch"))
+    # Keras has a folder for each dataset; torchvision has NAME/raw below the folder it is given.
+    caches = [
+        *sorted(keras.glob("*/")),
+        *(
+            folder
+            for root in (torch, torch / "datasets", cache / "torchvision", home / "data")
+            for folder in sorted(root.glob("*/raw/"))
+        ),
+    ]
+    first = [os.environ[MIRROR]] if os.environ.get(MIRROR) else []
+    return [*first, *map(str, caches), *mirrors]
+
+
+def collect(source: Source, folder: Path) -> None:
+    """Bring a dataset's files into a folder, and put every other file out of it.
+
+    Parameters
+    ----------
+    source : Source
+        The names of the files, their SHA-256, their mirrors.
+    folder : Path
+        Files that are there and right stay as they are.
+
+    Raises
+    ------
+    NoSourceError
+        If some file is in no source; says of each source why.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [
+        name
+        for name, digest in source.sha256.items()
+        if not ((folder / name).is_file() and sha256(folder / name) == digest)
+    ]
+    reasons = []
+    for place in sources(source.mirrors) if missing else []:
+        try:
+            for name in list(missing):
+                bring(place, name, source.sha256[name], folder)
+                missing.remove(name)
+        except UnavailableError as reason:
+            reasons.append(f"{place} ({reason})")
+        if not missing:
+            break
+    if missing:
+        tried = "; ".join(reasons) or "there was nowhere to look"
+        raise NoSourceError(
+            f"{', '.join(missing)} could not be had: {tried}. Set {MIRROR} to a folder or a URL "
+            "that holds the dataset's files."
+        )
+    for path in folder.iterdir():
+        if path.name not in source.sha256:
+            path.unlink()
+
+
+def bring(place: str, name: str, digest: str, folder: Path) -> None:
+    """Bring one file from a folder or a URL, if it is the right one.
+
+    Raises
+    ------
+    UnavailableError
+        If it is not there, cannot be had whole, or has another SHA-256.
+    """
+    where = f"{place.rstrip('/')}/{name}"
+    part = folder / f".{name}.part"
+    try:
+        if place.startswith(("http://", "https://")):
+            download(where, part)
+        else:
+            copy(Path(where).expanduser(), part)
+        if sha256(part) != digest:
+            raise UnavailableError(f"{name} has another SHA-256 there")
+        part.replace(folder / name)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def copy(path: Path, part: Path) -> None:
+    """Copy a local file.
+
+    Raises
+    ------
+    UnavailableError
+        If there is none.
+    """
+    if not path.parent.is_dir():
+        raise UnavailableError("no such folder")
+    if not path.is_file():
+        raise UnavailableError(f"no {path.name}")
+    shutil.copyfile(path, part)
+
+
+def download(url: str, part: Path) -> None:
+    """Download a file; what may pass by itself is tried again.
+
+    Raises
+    ------
+    UnavailableError
+        If it cannot be had, or not whole.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            with requests.get(url, stream=True, timeout=TIMEOUTS) as answer:
+                answer.raise_for_status()
+                size = int(answer.headers.get("Content-Length", 0)) or None
+                with part.open("wb") as file, Progress(f"fetch {url}", size, in_bytes=True) as bar:
+                    for chunk in answer.iter_content(CHUNK):
+                        file.write(chunk)
+                        bar.advance(steps=len(chunk))
+            return
+        except requests.RequestException as error:
+            why, may_pass = explain(error)
+            if not may_pass or attempt == ATTEMPTS - 1:
+                raise UnavailableError(why) from None
+            time.sleep(PAUSE * 2**attempt)
+
+
+def explain(error: requests.RequestException) -> tuple[str, bool]:
+    """Why a download failed, in a few words, and whether another attempt may succeed."""
+    match error:
+        case requests.HTTPError(response=requests.Response(status_code=status)):
+            return f"HTTP {status}", status == 429 or status >= 500
+        case requests.Timeout():
+            return "no answer in time", True
+        case requests.ConnectionError():
+            return "no connection, or a lost one", True
+        case requests.exceptions.ChunkedEncodingError():
+            return "the answer broke off", True
+        case _:
+            return f"{type(error).__name__}: {error}", False
+
+
+def check_counts(params: Settings, labels: images.Bytes) -> None:
+    """Check every sample count of the parameters against the real labels.
+
+    Parameters
+    ----------
+    params : Settings
+    labels : uint8 array of shape (n_images,)
+        Training labels in the order of the files.
+
+    Raises
+    ------
+    UserError
+    """
+    permuted = labels[images.order(len(labels), params.seed)]
+    for key, samples, folds in (
+        ("mlp.small_samples", params.mlp.small_samples, params.mlp.folds),
+        ("mlp.samples", params.mlp.samples, params.mlp.folds),
+        ("svm.search_samples", params.svm.search_samples, params.svm.folds),
+        ("svm.samples", params.svm.samples, params.svm.folds),
+        ("kmeans.samples", params.kmeans.samples, 0),
+    ):
+        images.check_samples(permuted, params.data.source.labels, samples, folds, key)
+
+
+def main(params: Settings) -> None:
+    """Fill data/raw, then check what can only be checked with the data at hand."""
+    source = params.data.source
+    collect(source, RAW)
+    raw = images.read_raw({role: RAW / source.file(role) for role in ROLES}, len(source.labels))
+    check_counts(params, raw["train_labels"])
+    stage.say(
+        f"fetch: {params.data.dataset}, {len(raw['train_labels'])} training and "
+        f"{len(raw['test_labels'])} test images; every parameter is in order"
+    )
+
+
+if __name__ == "__main__":
+    stage.run(main)

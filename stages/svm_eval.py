@@ -1,0 +1,166 @@
+"""svm_eval: which kernel for a support vector machine.
+
+    data/prepared → models/svm.skops, metrics/svm.json, plots/svm_cv.csv,
+                    plots/svm_predictions.csv
+
+    python -m stages.svm_eval
+
+A grid search by cross-validation over kernels, C, gamma and degree, with the results of
+scikit-learn's GridSearchCV(SVC()), through one matrix of products (`common/kernels.py`). The
+winner is fitted again as a plain SVC and tried on the test images. SVC computes in float64
+whatever it is given, so `data.dtype` is no concern of this stage.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import ParameterGrid, StratifiedKFold
+from sklearn.svm import SVC
+
+from stages.common import artifacts, fits, images, kernels, scores, stage
+from stages.common.images import Bytes, Labels
+from stages.common.progress import print_table
+from stages.common.settings import Grid, Settings
+
+COLUMNS = ["kernel", "C", "gamma", "degree"]
+
+
+def points_of(grid: Grid) -> list[dict[str, Any]]:
+    """The points of a grid, as arguments of SVC, in scikit-learn's own order."""
+    tried = {name: dict(values) for name, values in grid if values is not None}
+    return list(ParameterGrid([{"kernel": [name], **values} for name, values in tried.items()]))
+
+
+def cross_validate(
+    chosen: Bytes, labels: Labels, points: list[dict[str, Any]], folds: int, names: list[str]
+) -> kernels.Floats:
+    """Accuracy of SVC at each point, in each fold.
+
+    Parameters
+    ----------
+    chosen : uint8 array of shape (n_images, height, width)
+    labels : int64 array of shape (n_images,)
+    points : list of dict
+        Arguments of SVC.
+    folds : int
+    names : list of str
+        Names of the classes, for the progress.
+
+    Returns
+    -------
+    float64 array of shape (n_points, n_folds)
+        What `GridSearchCV(SVC(), points, cv=folds)` finds on pixels / 255.
+    """
+    classes = len(names)
+    held_out = np.empty(len(labels), dtype=np.int64)
+    gammas = np.zeros((len(points), folds))
+    splits = StratifiedKFold(folds).split(chosen, labels)
+    for fold, (training, test) in enumerate(splits):
+        held_out[test] = fold
+        gammas[:, fold] = gammas_of(points, chosen[training])
+    rows = [np.flatnonzero(labels == label) for label in range(classes)]
+    by_class = [chosen[r] for r in rows]
+    folds_by_class = [held_out[r] for r in rows]
+
+    pairs = kernels.pairs(classes)
+    fitted = fits.run(
+        "svm_eval: pairs of classes",
+        kernels.fit_pair,
+        {
+            f"{names[a]} or {names[b]}": (
+                points,
+                gammas,
+                (by_class[a], by_class[b]),
+                (folds_by_class[a], folds_by_class[b]),
+            )
+            for a, b in pairs
+        },
+    )
+    coefficients = [np.zeros((len(points), folds, len(r), classes - 1)) for r in rows]
+    for (a, b), (of_pair, _) in zip(pairs, fitted, strict=True):
+        coefficients[a][..., b - 1] = of_pair[..., : len(rows[a])]
+        coefficients[b][..., a] = of_pair[..., len(rows[a]) :]
+    scored = fits.run(
+        "svm_eval: held-out images",
+        kernels.score_class,
+        {
+            names[label]: (
+                points,
+                gammas,
+                chosen,
+                held_out,
+                by_class[label],
+                coefficients[label],
+            )
+            for label in range(classes)
+        },
+    )
+    accuracy = np.zeros((len(points), folds))
+    for i in range(len(points)):
+        intercepts = np.stack([of_pair[i, held_out] for _, of_pair in fitted])
+        right = kernels.vote([of_class[i] for of_class in scored], intercepts) == labels
+        accuracy[i] = [right[held_out == fold].mean() for fold in range(folds)]
+    return accuracy
+
+
+def gammas_of(points: list[dict[str, Any]], training: Bytes) -> list[float]:
+    """Gamma of each point as a number; 0 for a kernel that has none."""
+    scale = kernels.scale_gamma(training) if any(p.get("gamma") == "scale" for p in points) else 0
+    return [scale if p.get("gamma") == "scale" else p.get("gamma", 0) for p in points]
+
+
+def cv_table(points: list[dict[str, Any]], accuracy: kernels.Floats) -> pd.DataFrame:
+    """Accuracy of each point in each fold; what a kernel does not have stays empty."""
+    return pd.DataFrame(
+        [
+            [*(str(point.get(column, "")) for column in COLUMNS), fold, value]
+            for point, values in zip(points, accuracy, strict=True)
+            for fold, value in enumerate(values, start=1)
+        ],
+        columns=[*COLUMNS, "fold", "accuracy"],
+    )
+
+
+def main(params: Settings) -> None:
+    """Search, fit the best again; write model, metrics and tables."""
+    dataset, svm = images.load(), params.svm
+    searched, search_labels = images.training_set(
+        dataset, svm.search_samples, "svm.search_samples", svm.folds
+    )
+    chosen, labels = images.training_set(dataset, svm.samples, "svm.samples", svm.folds)
+    points = points_of(svm.grid)
+    accuracy = cross_validate(searched, search_labels, points, svm.folds, dataset.labels)
+    means = accuracy.mean(axis=1)
+    best = int(means.argmax())
+    stage.say(f"svm_eval: fitting the best, {points[best]}, to {len(labels)} images")
+    model = SVC(**points[best]).fit(images.scaled(chosen), labels)
+    predicted = kernels.predict(model, chosen, dataset.test_images)
+    metrics = {
+        "samples": svm.samples,
+        **points[best],
+        "cv_accuracy": float(means[best]),
+        "train_error": scores.error(labels, kernels.predict(model, chosen, chosen)),
+        "test_error": scores.error(dataset.test_labels, predicted),
+        "test_error_margin95": scores.wilson_margin(dataset.test_labels, predicted),
+        "support_vectors": len(model.support_),
+    }
+
+    artifacts.write_model(Path("models/svm.skops"), model)
+    artifacts.write_json(Path("metrics/svm.json"), metrics)
+    artifacts.write_table(Path("plots/svm_cv.csv"), cv_table(points, accuracy))
+    artifacts.write_table(Path("plots/svm_predictions.csv"), images.named(dataset, predicted))
+    print_table(
+        f"svm_eval: {dataset.name}, accuracy in cross-validation of {svm.search_samples} images",
+        [*COLUMNS, "accuracy"],
+        [
+            [*(point.get(column, "") for column in COLUMNS), f"{mean:.4f}"]
+            for point, mean in zip(points, means, strict=True)
+        ],
+    )
+    print_table("svm_eval: the best, fitted again", ["", ""], [[k, v] for k, v in metrics.items()])
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -1,0 +1,136 @@
+"""What several tests need: the real images, and a small project that has been run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import stages  # before NumPy is loaded by a test
+from stages import fetch
+from stages.common import settings
+from tools import demo, garments
+
+ROOT = Path(__file__).parents[1]
+
+# The pipeline on drawn garments in some fifteen seconds.
+SMALL = {
+    "data.dataset": "drawn-garments",
+    "mlp.small_samples": 100,
+    "mlp.samples": 200,
+    "mlp.architectures": [[5], [8, 4]],
+    "mlp.folds": 2,
+    "mlp.max_iter": 20,
+    "svm.search_samples": 150,
+    "svm.samples": 200,
+    "svm.folds": 2,
+    "svm.grid.linear.C": [1],
+    "svm.grid.poly.C": [1],
+    "svm.grid.poly.gamma": [0.01],
+    "svm.grid.rbf.C": [1, 10],
+    "svm.grid.rbf.gamma": [0.01, "scale"],
+    "kmeans.samples": 150,
+    "kmeans.clusters": 4,
+    "kmeans.k": [2, 3],
+    "kmeans.n_init": 2,
+}
+
+
+def clean_environment(**others: str) -> dict[str, str]:
+    """Environment of a user: none of the variables that the contract sets, no mirror, no CI."""
+    unset = {*stages.CONTRACT, "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_L2_SIZE", fetch.MIRROR, "CI"}
+    kept = {name: value for name, value in os.environ.items() if name not in unset}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
+    identity = {
+        f"GIT_{who}_{what}": "test@test.invalid"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    return {**kept, **identity, "PATH": path, **others}
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_in(folder: Path) -> Run:
+    """Make a function that runs a command in a folder, as a user at a terminal would."""
+
+    def run(
+        *command: str, succeeds: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=clean_environment(**environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode == 0) == succeeds, f"{command}:\n{done.stdout}\n{done.stderr}"
+        return done
+
+    return run
+
+
+def copy_of_project(folder: Path) -> None:
+    """Copy the project as it is now, ignored files left out, into a new Git repository."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listing.stdout.split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    run = run_in(folder)
+    run("git", "init", "--quiet", "--initial-branch=main")
+    run("git", "add", "--all")
+    run("git", "commit", "--quiet", "--message=project")
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project, run on drawn garments and committed; not to be changed."""
+    folder = tmp_path_factory.mktemp("reproduced") / "project"
+    folder.mkdir()
+    copy_of_project(folder)
+    garments.main([str(folder / demo.FOLDER)])
+    demo.set_params(folder / "params.yaml", SMALL)
+    run = run_in(folder)
+    run("dvc", "repro")
+    run("git", "add", "--all")
+    run("git", "commit", "--quiet", "--message=drawn garments")
+    return folder
+
+
+@pytest.fixture
+def project(reproduced: Path, tmp_path: Path) -> Path:
+    """A copy of the reproduced project, to be changed."""
+    folder = tmp_path / "project"
+    shutil.copytree(reproduced, folder, symlinks=True)
+    return folder
+
+
+@pytest.fixture
+def run(project: Path) -> Run:
+    """Run a command in the project."""
+    return run_in(project)
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the real files; the test is skipped where they cannot be had."""
+    folder = tmp_path_factory.mktemp("fashion-mnist")
+    try:
+        fetch.collect(settings.load(ROOT / "params.yaml").data.datasets["fashion-mnist"], folder)
+    except fetch.NoSourceError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+    return folder

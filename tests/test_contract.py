@@ -1,0 +1,108 @@
+"""The arithmetic contract: the same bits in every environment."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, clean_environment
+
+ENVIRONMENTS = {
+    "none": {},
+    "preset": {"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_L2_SIZE": "512", "OMP_NUM_THREADS": "1"},
+    "hostile": {
+        "OPENBLAS_CORETYPE": "Sandybridge",
+        "OPENBLAS_NUM_THREADS": "2",
+        "OMP_NUM_THREADS": "3",
+        "MKL_NUM_THREADS": "2",
+        "NPY_ENABLE_CPU_FEATURES": "AVX512_SKX",
+        "NPY_DISABLE_CPU_FEATURES": "",
+        "PYTHONHASHSEED": "12",
+    },
+}
+
+STUDY = """
+import json, sys
+from pathlib import Path
+from stages import mlp_search
+from stages.common import images, settings
+
+params = settings.load()
+source = params.data.datasets["fashion-mnist"]
+files = {role: Path(sys.argv[1], source.file(role)) for role in settings.ROLES}
+raw = images.read_raw(files, 10)
+first = images.order(60000, params.seed)[:500]
+pixels = images.scaled(raw["train_images"][first])
+found = mlp_search.search(pixels, raw["train_labels"][first], params.mlp, params.seed, "")
+predicted = found.model.predict(images.scaled(raw["test_images"]))
+print(json.dumps({
+    "cv": found.accuracy.mean(axis=1).tolist(),
+    "best": found.best,
+    "error": float((predicted != raw["test_labels"]).mean()),
+    "weights": [weights.tobytes().hex() for weights in found.model.coefs_],
+}))
+"""
+
+
+def python(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        env=clean_environment(**environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_original_digits_come_out_in_every_environment(
+    environment: str, fashion_mnist: Path, pytestconfig: pytest.Config
+) -> None:
+    done = python(STUDY, str(fashion_mnist), **ENVIRONMENTS[environment])
+    assert done.returncode == 0, done.stderr
+    study = json.loads(done.stdout)
+    assert [round(mean, 3) for mean in study["cv"]] == [0.636, 0.752, 0.768, 0.538, 0.726, 0.740]
+    assert study["best"] == 2
+    assert study["error"] == 0.2264
+    digest = hashlib.sha256("".join(study["weights"]).encode()).hexdigest()
+    digests = pytestconfig.stash.setdefault(DIGESTS, set())
+    digests.add(digest)
+    assert len(digests) == 1
+
+
+DIGESTS = pytest.StashKey[set[str]]()
+
+
+def test_numpy_loaded_before_with_other_settings_is_refused_in_a_sentence() -> None:
+    done = python("import numpy, stages")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: NumPy was loaded before `stages`")
+    assert "import `stages` first" in last
+
+
+def test_numpy_loaded_before_with_the_same_settings_is_accepted() -> None:
+    done = python(
+        "import stages, subprocess, sys;"
+        "sys.exit(subprocess.run([sys.executable, '-c', 'import numpy, stages']).returncode)"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_numpy_and_blas_obey_the_contract() -> None:
+    code = """
+import stages, numpy, scipy.linalg, sklearn, threadpoolctl, json
+import sklearn.cluster
+found = numpy.show_config("dicts")["SIMD Extensions"]["found"]
+print(json.dumps([found, threadpoolctl.threadpool_info(), stages.SAME_BYTES]))
+"""
+    found, libraries, same_bytes = json.loads(python(code, **ENVIRONMENTS["hostile"]).stdout)
+    assert {library["num_threads"] for library in libraries} == {1}
+    if same_bytes:
+        assert not [feature for feature in found if "AVX512" in feature or feature == "X86_V4"]
+        blas = [library for library in libraries if library["user_api"] == "blas"]
+        assert {library["architecture"] for library in blas} == {"Haswell"}

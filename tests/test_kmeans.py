@@ -1,0 +1,47 @@
+"""Clusters are numbered by what they stand for, in tables and in the model."""
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.metrics import pairwise_distances, silhouette_samples, silhouette_score
+from sklearn.metrics.cluster import contingency_matrix
+
+from stages import kmeans
+from stages.common import images
+from tools import garments
+
+NAMES = list(garments.LABELS)
+DRAWN, LABELS = garments.draw(400, 3)
+PIXELS = images.scaled(DRAWN)
+
+
+@pytest.mark.parametrize("k", [2, 7, 13])
+def test_clusters_are_scikit_learns_numbered_by_label_then_size(k: int) -> None:
+    model = kmeans.cluster(PIXELS, LABELS.astype(np.int64), k, 2, 0)
+    plain = KMeans(k, n_init=2, random_state=0).fit(PIXELS)
+    assert model.inertia_ == plain.inertia_
+    one_to_one = set(zip(model.labels_, plain.labels_, strict=True))
+    assert len(one_to_one) == k
+    np.testing.assert_array_equal(model.predict(PIXELS), model.labels_)
+    table = contingency_matrix(LABELS, model.labels_)
+    order = list(zip(table.argmax(axis=0), -table.sum(axis=0), strict=True))
+    assert order == sorted(order)
+
+
+def test_silhouettes_are_ranked_within_their_cluster_and_average_to_the_score() -> None:
+    model = kmeans.cluster(PIXELS, LABELS.astype(np.int64), 4, 2, 0)
+    distances = pairwise_distances(PIXELS)
+    values = silhouette_samples(distances, model.labels_, metric="precomputed")
+    table = kmeans.silhouette_table(4, model.labels_, values, LABELS, NAMES)
+    assert table["silhouette"].mean() == pytest.approx(silhouette_score(PIXELS, model.labels_))
+    assert sorted(table["image"]) == list(range(400))
+    for _, rows in table.groupby("cluster"):
+        assert rows["rank"].tolist() == list(range(len(rows)))
+        assert rows["silhouette"].is_monotonic_decreasing
+    first = table.iloc[0]
+    assert first["label"] == NAMES[LABELS[first["image"]]]
+
+
+def test_contingency_lists_every_pair() -> None:
+    table = kmeans.contingency_table(np.array([[3, 0], [1, 2]]), ["a", "b"])
+    assert table.to_numpy().tolist() == [["a", 0, 3], ["a", 1, 0], ["b", 0, 1], ["b", 1, 2]]
