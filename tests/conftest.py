@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 # The pipeline on drawn garments in some fifteen seconds.
 SMALL = {
     "data.dataset": "drawn-garments",
-    "mlp.small_samples": 100,
+    "mlp.small_samples": 140,
     "mlp.samples": 200,
     "mlp.architectures": [[5], [8, 4]],
     "mlp.folds": 2,
