@@ -252,7 +252,7 @@ def test_another_dataset_with_other_sizes_and_classes_runs_by_parameters_alone(
 
 
 def test_files_of_an_old_dataset_do_not_stay_beside_the_new(project: Path, run: Run) -> None:
-    garments.main([str(project / FOLDER), "--train", "300", "--test", "60"])
+    garments.main([str(project / FOLDER), "--train", "2500", "--test", "60"])
     sha256 = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in (project / FOLDER).iterdir()
