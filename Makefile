@@ -14,7 +14,7 @@ all: $(VENV)/requirements.txt
 	@python -m tools.first_run
 
 test: lint
-	@python -m pytest
+	@python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/requirements-dev.txt
 	@ruff format --check

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.common import artifacts, charts, images, scores, stage
+from stages.common import artifacts, charts, images, models, scores, stage
 from stages.common.images import Labels, Pixels
 from stages.common.progress import print_table
 from stages.common.settings import Settings
@@ -85,10 +85,8 @@ def main(_: Settings) -> None:
     few, many = trained_on["small"]["samples"], trained_on["large"]["samples"]
     svm_samples = artifacts.read_json(Path("metrics/svm.json"))["samples"]
     metrics = {**verdict(actual, large, svm), "same_training_images": many == svm_samples}
-    networks = [
-        artifacts.read_model(Path(f"models/{model}.skops")) for model in ("mlp_small", "mlp")
-    ]
-    clusters = artifacts.read_model(Path("models/kmeans.skops")).cluster_centers_
+    networks = [models.read(Path(f"models/{model}.skops")) for model in ("mlp_small", "mlp")]
+    clusters = models.read(Path("models/kmeans.skops")).cluster_centers_
     contingency = pd.read_csv(Path("plots/contingency.csv"), keep_default_na=False)
 
     artifacts.write_json(Path("metrics/compare.json"), metrics)

@@ -14,7 +14,6 @@ what Keras and torchvision keep in the user's cache folders, then in the dataset
 
 import hashlib
 import os
-import shutil
 import time
 from pathlib import Path
 
@@ -31,6 +30,7 @@ CHUNK = 2**16  # bytes
 ATTEMPTS = 3
 PAUSE = 0.5  # seconds before the second attempt, and twice as long before each further one
 TIMEOUTS = (5, 20)  # seconds to connect, and between two pieces of an answer
+AS_IS = {"Accept-Encoding": "identity"}  # a .gz that a server offers to unpack is wanted packed
 
 
 class NoSourceError(UserError):
@@ -39,6 +39,10 @@ class NoSourceError(UserError):
 
 class UnavailableError(Exception):
     """A source does not have a file; the text says why."""
+
+
+class UnreachableError(UnavailableError):
+    """A source does not answer: there is no use in asking it for another file."""
 
 
 def sha256(path: Path) -> str:
@@ -87,23 +91,29 @@ def collect(source: Source, folder: Path) -> None:
         for name, digest in source.sha256.items()
         if not ((folder / name).is_file() and sha256(folder / name) == digest)
     ]
-    reasons = []
+    reasons: dict[tuple[str, str], str] = {}
     for place in sources(source.mirrors) if missing else []:
-        try:
-            for name in list(missing):
+        for name in list(missing):
+            try:
                 bring(place, name, source.sha256[name], folder)
                 missing.remove(name)
-        except UnavailableError as reason:
-            reasons.append(f"{place} ({reason})")
+            except UnreachableError as reason:
+                reasons |= {(place, other): str(reason) for other in missing}
+                break
+            except UnavailableError as reason:
+                reasons[place, name] = str(reason)
         if not missing:
             break
     if missing:
-        tried = "; ".join(reasons) or "there was nowhere to look"
+        why = {place: reason for (place, name), reason in reasons.items() if name in missing}
+        tried = "; ".join(f"{place} ({reason})" for place, reason in why.items())
         raise NoSourceError(
-            f"{', '.join(missing)} could not be had: {tried}. Set {MIRROR} to a folder or a URL "
-            "that holds the dataset's files."
+            f"{', '.join(missing)} could not be had: {tried or 'there was nowhere to look'}. "
+            f"Set {MIRROR} to a folder or a URL that holds the dataset's files."
         )
     for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            raise UserError(f"{path} is a folder, and no part of the dataset: move it away.")
         if path.name not in source.sha256:
             path.unlink()
 
@@ -122,7 +132,7 @@ def bring(place: str, name: str, digest: str, folder: Path) -> None:
         if place.startswith(("http://", "https://")):
             download(where, part)
         else:
-            copy(Path(where).expanduser(), part)
+            copy(Path(where), part)
         if sha256(part) != digest:
             raise UnavailableError(f"{name} has another SHA-256 there")
         part.replace(folder / name)
@@ -136,13 +146,18 @@ def copy(path: Path, part: Path) -> None:
     Raises
     ------
     UnavailableError
-        If there is none.
+        If there is none, or it cannot be read.
     """
-    if not path.parent.is_dir():
-        raise UnavailableError("no such folder")
-    if not path.is_file():
-        raise UnavailableError(f"no {path.name}")
-    shutil.copyfile(path, part)
+    try:
+        path = path.expanduser()
+        if not path.parent.is_dir():
+            raise UnavailableError("no such folder")
+        if not path.is_file():
+            raise UnavailableError(f"no {path.name}")
+        content = path.read_bytes()
+    except (OSError, RuntimeError) as error:  # no right to read it; ~NAME that nobody has
+        raise UnavailableError(str(error)) from None
+    part.write_bytes(content)
 
 
 def download(url: str, part: Path) -> None:
@@ -155,7 +170,7 @@ def download(url: str, part: Path) -> None:
     """
     for attempt in range(ATTEMPTS):
         try:
-            with requests.get(url, stream=True, timeout=TIMEOUTS) as answer:
+            with requests.get(url, stream=True, timeout=TIMEOUTS, headers=AS_IS) as answer:
                 answer.raise_for_status()
                 size = int(answer.headers.get("Content-Length", 0)) or None
                 with part.open("wb") as file, Progress(f"fetch {url}", size, in_bytes=True) as bar:
@@ -163,14 +178,17 @@ def download(url: str, part: Path) -> None:
                         file.write(chunk)
                         bar.advance(steps=len(chunk))
             return
-        except requests.RequestException as error:
+        # A ValueError is a host's name that cannot be, or a length that is no number.
+        except (requests.RequestException, ValueError) as error:
             why, may_pass = explain(error)
-            if not may_pass or attempt == ATTEMPTS - 1:
+            if not may_pass:
                 raise UnavailableError(why) from None
+            if attempt == ATTEMPTS - 1:
+                raise UnreachableError(why) from None
             time.sleep(PAUSE * 2**attempt)
 
 
-def explain(error: requests.RequestException) -> tuple[str, bool]:
+def explain(error: requests.RequestException | ValueError) -> tuple[str, bool]:
     """Why a download failed, in a few words, and whether another attempt may succeed."""
     match error:
         case requests.HTTPError(response=requests.Response(status_code=status)):

@@ -23,7 +23,7 @@ from sklearn.metrics import (
 )
 from sklearn.metrics.cluster import contingency_matrix
 
-from stages.common import artifacts, fits, images, stage
+from stages.common import artifacts, fits, images, models, stage
 from stages.common.images import Labels, Pixels
 from stages.common.progress import print_table
 from stages.common.settings import Settings
@@ -89,7 +89,7 @@ def main(params: Settings) -> None:
     pixels = images.scaled(chosen, params.data.dtype)
     # The longest fits first, so that no process is left waiting for one at the end.
     ks = sorted({*kmeans.k, kmeans.clusters}, reverse=True)
-    models = dict(
+    fitted = dict(
         zip(
             ks,
             fits.run(
@@ -103,11 +103,11 @@ def main(params: Settings) -> None:
     distances = pairwise_distances(pixels)
     silhouettes = {
         k: silhouette_samples(distances, model.labels_, metric="precomputed")
-        for k, model in models.items()
+        for k, model in fitted.items()
     }
     scores = {k: float(silhouettes[k].mean()) for k in kmeans.k}
     best_k = max(kmeans.k, key=lambda k: scores[k])
-    found = models[kmeans.clusters].labels_
+    found = fitted[kmeans.clusters].labels_
     table = contingency_matrix(labels, found)
     metrics = {
         "samples": kmeans.samples,
@@ -120,7 +120,7 @@ def main(params: Settings) -> None:
         "best_silhouette": scores[best_k],
     }
 
-    artifacts.write_model(Path("models/kmeans.skops"), models[kmeans.clusters])
+    models.write(Path("models/kmeans.skops"), fitted[kmeans.clusters])
     artifacts.write_json(Path("metrics/kmeans.json"), metrics)
     artifacts.write_table(Path("plots/contingency.csv"), contingency_table(table, dataset.labels))
     artifacts.write_table(
@@ -128,7 +128,7 @@ def main(params: Settings) -> None:
         pd.DataFrame({"k": kmeans.k, "silhouette": [scores[k] for k in kmeans.k]}),
     )
     profiles = [
-        silhouette_table(k, models[k].labels_, silhouettes[k], labels, dataset.labels)
+        silhouette_table(k, fitted[k].labels_, silhouettes[k], labels, dataset.labels)
         for k in sorted({kmeans.clusters, best_k}, reverse=True)
     ]
     artifacts.write_table(Path("plots/silhouette_samples.csv"), pd.concat(profiles))

@@ -21,7 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 
-from stages.common import artifacts, fits, images, scores, stage
+from stages.common import artifacts, fits, images, models, scores, stage
 from stages.common.errors import UserError
 from stages.common.images import Labels, Pixels
 from stages.common.progress import print_table
@@ -87,7 +87,7 @@ def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> S
     Raises
     ------
     UserError
-        If the weights of every network grew beyond all bounds.
+        If the weights of a network grew beyond all bounds.
     """
     # The longest first, so that no process is left waiting for one at the end.
     classes = len(np.unique(labels))
@@ -98,8 +98,7 @@ def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> S
 
     def best_place(results: dict[str, Any]) -> int:
         # The first of the settings' own order on equal scores.
-        means = np.nan_to_num(results["mean_test_accuracy"], nan=-1.0)
-        return max(places, key=lambda place: means[place])
+        return max(places, key=lambda place: results["mean_test_accuracy"][place])
 
     grid = GridSearchCV(
         MLPClassifier(
@@ -116,6 +115,7 @@ def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> S
         refit=best_place,
         n_jobs=fits.processes(),
         pre_dispatch="all",
+        error_score="raise",
     )
     fit_names = [
         f"{name(architecture)}, fold {fold}"
@@ -192,15 +192,15 @@ def main(params: Settings) -> None:
             "unconverged_fits": len(found.unconverged),
         }
         tables.append((cv_table(found, mlp, samples), loss_table(found.model, samples)))
-        predictions[size] = images.named(dataset, predicted)
+        predictions[size] = scores.table(dataset.labels, dataset.test_labels, predicted)
         if found.unconverged:
             stage.say(
                 f"{title}: still improving after {mlp.max_iter} epochs, mlp.max_iter: "
                 + "; ".join(found.unconverged)
             )
 
-    artifacts.write_model(Path("models/mlp_small.skops"), searches["small"].model)
-    artifacts.write_model(Path("models/mlp.skops"), searches["large"].model)
+    models.write(Path("models/mlp_small.skops"), searches["small"].model)
+    models.write(Path("models/mlp.skops"), searches["large"].model)
     artifacts.write_json(Path("metrics/mlp.json"), metrics)
     cv, loss = (pd.concat(parts) for parts in zip(*tables, strict=True))
     artifacts.write_table(Path("plots/mlp_cv.csv"), cv)

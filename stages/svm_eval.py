@@ -19,7 +19,7 @@ import pandas as pd
 from sklearn.model_selection import ParameterGrid, StratifiedKFold
 from sklearn.svm import SVC
 
-from stages.common import artifacts, fits, images, kernels, scores, stage
+from stages.common import artifacts, fits, images, kernels, models, scores, stage
 from stages.common.images import Bytes, Labels
 from stages.common.progress import print_table
 from stages.common.settings import Grid, Settings
@@ -147,10 +147,13 @@ def main(params: Settings) -> None:
         "support_vectors": len(model.support_),
     }
 
-    artifacts.write_model(Path("models/svm.skops"), model)
+    models.write(Path("models/svm.skops"), model)
     artifacts.write_json(Path("metrics/svm.json"), metrics)
     artifacts.write_table(Path("plots/svm_cv.csv"), cv_table(points, accuracy))
-    artifacts.write_table(Path("plots/svm_predictions.csv"), images.named(dataset, predicted))
+    artifacts.write_table(
+        Path("plots/svm_predictions.csv"),
+        scores.table(dataset.labels, dataset.test_labels, predicted),
+    )
     print_table(
         f"svm_eval: {dataset.name}, accuracy in cross-validation of {svm.search_samples} images",
         [*COLUMNS, "accuracy"],

@@ -16,7 +16,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from stages.common import artifacts
+from stages.common import artifacts, models
 from stages.common.errors import UserError
 from tests.conftest import ROOT, clean_environment
 
@@ -26,13 +26,13 @@ import sys
 import stages
 import numpy as np
 from sklearn.neural_network import MLPClassifier
-from stages.common import artifacts, charts
+from stages.common import charts, models
 
 random = np.random.RandomState(0)
 pixels, labels = random.random_sample((60, 9)), np.arange(60) % 3
 model = MLPClassifier((4, 4), solver="sgd", max_iter=200, random_state=0).fit(pixels, labels)
 folder = Path(sys.argv[1])
-artifacts.write_model(folder / "model.skops", model)
+models.write(folder / "model.skops", model)
 block = charts.Block(random.randint(0, 256, (6, 7, 5)).astype(np.uint8), ["a", "β"] * 3, 3, "head")
 (folder / "picture.png").write_bytes(charts.picture("A title · dataset", [block]))
 """
@@ -72,23 +72,23 @@ def test_a_model_loads_with_skops_alone_and_predicts_the_same(
     pixels = np.random.RandomState(1).random_sample((90, 4))
     model.fit(pixels, np.digitize(pixels[:, 0], [0.3, 0.7]))
     path = tmp_path / "models/model.skops"
-    artifacts.write_model(path, model)
+    models.write(path, model)
     untrusted = set(skops.io.get_untrusted_types(file=path))
-    assert untrusted <= set(artifacts.TRUSTED)
+    assert untrusted <= set(models.TRUSTED)
     loaded = skops.io.load(path, trusted=list(untrusted))
     assert type(loaded) is type(model)
     np.testing.assert_array_equal(loaded.predict(pixels), model.predict(pixels))
     again = tmp_path / "again.skops"
-    artifacts.write_model(again, loaded)
+    models.write(again, loaded)
     assert again.read_bytes() == path.read_bytes()
 
 
 def test_archives_are_stored_not_deflated_and_bear_no_date(tmp_path: Path) -> None:
     pixels = np.random.RandomState(1).random_sample((60, 4))
-    artifacts.write_model(tmp_path / "m.skops", KMeans(2, n_init=1, random_state=0).fit(pixels))
+    models.write(tmp_path / "m.skops", KMeans(2, n_init=1, random_state=0).fit(pixels))
     entries = zipfile.ZipFile(tmp_path / "m.skops").infolist()
     assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
-    assert {entry.date_time for entry in entries} == {artifacts.EARLIEST}
+    assert {entry.date_time for entry in entries} == {models.EARLIEST}
 
 
 @pytest.mark.parametrize("content", ["another type", "text", "nothing"])
@@ -101,7 +101,7 @@ def test_what_is_no_model_of_the_pipeline_is_refused_in_a_sentence(
     else:
         path.write_text("" if content == "nothing" else "<html>not found</html>")
     with pytest.raises(UserError, match=r"^.*model\.skops is not a model of this pipeline: .*$"):
-        artifacts.read_model(path)
+        models.read(path)
 
 
 class _Foreign(LogisticRegression):  # type: ignore[misc]

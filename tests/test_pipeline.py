@@ -258,7 +258,15 @@ def test_files_of_an_old_dataset_do_not_stay_beside_the_new(project: Path, run: 
         for path in (project / FOLDER).iterdir()
     }
     (project / "data/raw/left-over").write_text("from before")
-    set_params(project / "params.yaml", {"data.datasets.drawn-garments.sha256": sha256})
+    set_params(
+        project / "params.yaml",
+        {
+            "data.datasets.drawn-garments.sha256": sha256,
+            "mlp.small_samples": 190,
+            "svm.search_samples": 190,
+            "kmeans.samples": 190,
+        },
+    )
     run("dvc", "repro", "fetch")
     found = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()

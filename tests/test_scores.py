@@ -44,3 +44,11 @@ def test_swapping_the_models_swaps_the_sign_alone(outcomes: list[tuple[int, int,
     actual, first, second = np.array(outcomes).T
     there, back = scores.mcnemar(actual, first, second), scores.mcnemar(actual, second, first)
     assert there == pytest.approx((-back[0], back[1], back[2]))
+
+
+def test_predictions_stand_beside_the_truth_by_name() -> None:
+    table = scores.table(["no", "yes"], np.array([1, 0, 1]), np.array([1, 1, 0]))
+    assert table.to_dict("list") == {
+        "actual": ["yes", "no", "yes"],
+        "predicted": ["yes", "yes", "no"],
+    }

@@ -24,10 +24,10 @@ FOLDER = "data/drawn-garments"  # where params.yaml looks for the drawn images
 PARAMS = {
     "data.dataset": "drawn-garments",
     "mlp.small_samples": 200,
-    "mlp.samples": 2000,
-    "svm.search_samples": 2000,
-    "svm.samples": 2000,
-    "kmeans.samples": 1000,
+    "mlp.samples": 1500,
+    "svm.search_samples": 1500,
+    "svm.samples": 1500,
+    "kmeans.samples": 500,
 }
 
 

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from stages.common.errors import UserError
 
@@ -18,6 +17,7 @@ PREPARED = Path("data/prepared")
 WHITE = 255  # the largest pixel
 LEAST = 10  # images of a class without which its cross-validation says nothing
 LARGEST = 2**32  # bytes of one IDX file; no honest header asks for more
+PIECE = 2**20  # bytes
 
 Bytes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.integer]
@@ -84,8 +84,11 @@ def read_idx(path: Path, dimensions: int) -> Bytes:
             expected = math.prod(sizes)
             if not 0 < expected <= LARGEST:
                 raise UserError(f"{path} states impossible sizes: {sizes}.")
-            # One byte more than is expected is enough to see that there are too many.
-            content = file.read(expected + 1)
+            # In pieces, for `read` takes all the memory that it may fill before it reads. One
+            # byte more than is expected is enough to see that there are too many.
+            content = bytearray()
+            while piece := file.read(min(PIECE, expected + 1 - len(content))):
+                content += piece
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{path} is damaged: {error}.") from None
     if len(content) != expected:
@@ -213,14 +216,3 @@ def scaled(images: Bytes, dtype: str = "float64") -> Pixels:
     array of shape (n_images, height * width)
     """
     return images.reshape(len(images), -1).astype(dtype) / np.dtype(dtype).type(WHITE)
-
-
-def named(dataset: Dataset, predicted: Labels) -> pd.DataFrame:
-    """Predictions for the test images beside the truth, by the names of the classes.
-
-    Returns
-    -------
-    DataFrame with columns actual and predicted; row i is test image i
-    """
-    names = np.array(dataset.labels)
-    return pd.DataFrame({"actual": names[dataset.test_labels], "predicted": names[predicted]})

@@ -1,6 +1,7 @@
 """Scores of predictions, and how sure one can be of them."""
 
 import numpy as np
+import pandas as pd
 from scipy.stats import binomtest
 
 from stages.common.images import Labels
@@ -51,3 +52,14 @@ def mcnemar(actual: Labels, first: Labels, second: Labels) -> tuple[float, float
     variance = (disagreements / count - difference**2) / count
     p = binomtest(only_first, disagreements).pvalue if disagreements else 1.0
     return difference, Z95 * float(np.sqrt(variance)), float(p)
+
+
+def table(names: list[str], actual: Labels, predicted: Labels) -> pd.DataFrame:
+    """Predictions beside the truth, by the names of the classes.
+
+    Returns
+    -------
+    DataFrame with columns actual and predicted, a row for each image in its order
+    """
+    by_label = np.array(names)
+    return pd.DataFrame({"actual": by_label[actual], "predicted": by_label[predicted]})

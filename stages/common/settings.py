@@ -43,9 +43,9 @@ class Allowed:
         refusal = PydanticCustomError("allowed", "{words}", {"words": self.words})
         try:
             checked = of_type(value)
-        except ValidationError:
+        except ValidationError as error:
             # An item of a list was refused in its own words, under its own name.
-            if isinstance(value, list):
+            if any(isinstance(step, int) for step in error.errors()[0]["loc"]):
                 raise
             raise refusal from None
         if self.test and not self.test(checked):
@@ -75,7 +75,13 @@ def several(low: int, high: int, what: str) -> Allowed:
     )
 
 
-Text = Annotated[str, Allowed("a text of 1 to 200 characters", lambda text: 0 < len(text) <= 200)]
+Text = Annotated[
+    str,
+    Allowed(
+        "a text of 1 to 200 printable characters",
+        lambda text: 0 < len(text) <= 200 and text.isprintable(),
+    ),
+]
 Sha256 = Annotated[
     str,
     Allowed(
@@ -115,7 +121,7 @@ class Source(Section):
 
     labels: Annotated[list[Text], several(2, 256, "label names")]
     mirrors: Annotated[list[Text], several(0, 20, "folders or URLs")]
-    sha256: dict[str, Sha256]
+    sha256: dict[Text, Sha256]
 
     @model_validator(mode="after")
     def _one_file_for_each_role(self) -> Self:
@@ -136,7 +142,7 @@ class Data(Section):
 
     dataset: Text
     dtype: Annotated[Literal["float64", "float32"], Allowed("float64 or float32")]
-    datasets: dict[str, Source]
+    datasets: dict[Text, Source]
 
     @model_validator(mode="after")
     def _dataset_is_listed(self) -> Self:
@@ -270,7 +276,9 @@ def load(path: Path = PARAMS) -> Settings:
     """
     try:
         values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
+    # Not UTF-8, an impossible date, a number of thousands of digits are ValueErrors; a boolean
+    # that is none, a KeyError.
+    except (YAMLError, ValueError, KeyError, RecursionError) as error:
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; run from the project.") from None
@@ -295,10 +303,9 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     context = first.get("ctx", {})
     key = _dotted(*first["loc"], context.get("key", ""))
-    value = json.dumps(context.get("value", first["input"]), ensure_ascii=False, default=str)
-    value = value if len(value) <= 80 else value[:77] + "..."
+    value = _shown(context.get("value", first["input"]))
     match first["type"]:
-        case "extra_forbidden":
+        case "extra_forbidden" | "invalid_key":
             wrong = f"{key} (now {value}) is not a parameter; remove it, or mend its name"
         case "missing":
             wrong = f"{key} is missing; add it"
@@ -306,7 +313,22 @@ def _sentence(error: ValidationError) -> str:
             wrong = f"{key} is {value}, but must be {context['words']}"
         case _:
             wrong = f"{key} is {value}, but must be a mapping of parameters"
-    return f"{PARAMS}: {wrong}."
+    # Keys and values may hold line breaks that JSON does not escape.
+    return " ".join(f"{PARAMS}: {wrong}.".split())
+
+
+def _shown(value: Any) -> str:
+    """The beginning of a value, as JSON; of one that YAML's aliases make endless, too."""
+    encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, skipkeys=True, default=str)
+    text = ""
+    try:
+        for piece in encoder.iterencode(value):
+            text += piece
+            if len(text) > 80:
+                return text[:77] + "..."
+    except ValueError:  # Python does not write out an integer of thousands of digits
+        text += "a huge number"
+    return text
 
 
 def _dotted(*steps: int | str) -> str:

@@ -1,0 +1,334 @@
+"""Promises of the images: from IDX files to what a model is trained on."""
+
+import gzip
+import re
+import struct
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from stages import prepare
+from stages.common import images, settings
+from stages.common.errors import UserError
+from tools.garments import LABELS, draw, write_idx
+
+Bytes = npt.NDArray[np.uint8]
+Raw = dict[str, Bytes]
+
+IMAGES = b"\0\0\x08\x03" + struct.pack(">3I", 2, 2, 3) + bytes(range(12))
+LABELS_OF_TWO = b"\0\0\x08\x01" + struct.pack(">I", 2) + bytes([0, 1])
+
+
+def sizes(*of: int) -> bytes:
+    """An IDX file of images that states these sizes and holds 12 pixels."""
+    return IMAGES[:4] + struct.pack(">3I", *of) + IMAGES[16:]
+
+
+def changed(content: bytes, place: int) -> bytes:
+    """The same bytes, one of them different."""
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+def refusal(of: Callable[[], object]) -> str:
+    """The sentence with which something is refused."""
+    with pytest.raises(UserError) as refused:
+        of()
+    sentence = str(refused.value)
+    assert len(sentence.splitlines()) == 1
+    assert sentence.endswith(".")
+    return sentence
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the examples of a property may write to, one after the other."""
+    return tmp_path_factory.mktemp("shelf")
+
+
+@hypothesis.settings(deadline=None)  # a busy machine breaks no promise
+@hypothesis.given(
+    array=hnp.arrays(
+        np.uint8,
+        st.sampled_from([1, 3]).flatmap(lambda n: hnp.array_shapes(min_dims=n, max_dims=n)),
+    )
+)
+def test_plain_and_gzipped_files_read_as_the_array_that_was_written(
+    array: Bytes, shelf: Path
+) -> None:
+    write_idx(shelf / "plain", array)
+    (shelf / "gzipped").write_bytes(gzip.compress((shelf / "plain").read_bytes()))
+    for name in ("plain", "gzipped"):
+        read = images.read_idx(shelf / name, array.ndim)
+        assert read.dtype == np.uint8
+        np.testing.assert_array_equal(read, array)
+
+
+@pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gzipped"])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(b"", "begins with nothing, not 00 00 08 03", id="empty"),
+        pytest.param(b"<htm" + IMAGES[4:], "begins with 3c 68 74 6d", id="magic"),
+        pytest.param(b"\0\0\x0d\x03" + IMAGES[4:], "begins with 00 00 0d 03", id="type"),
+        pytest.param(LABELS_OF_TWO + bytes(9), "begins with 00 00 08 01", id="dimensions"),
+        pytest.param(IMAGES[:3], "begins with 00 00 08", id="truncated magic"),
+        pytest.param(IMAGES[:15], "not an IDX file of 3-dimensional bytes", id="truncated sizes"),
+        pytest.param(IMAGES[:-1], "states 12 bytes of data, but holds 11", id="too few"),
+        pytest.param(IMAGES[:16], "states 12 bytes of data, but holds 0", id="none"),
+        pytest.param(IMAGES + b"\0", "states 12 bytes of data, but holds more", id="trailing"),
+        pytest.param(sizes(0, 2, 3), "impossible sizes: (0, 2, 3)", id="no images"),
+        pytest.param(sizes(2, 0, 3), "impossible sizes: (2, 0, 3)", id="no rows"),
+        pytest.param(sizes(2**32 - 1, 1, 2), "impossible sizes: (4294967295, 1, 2)", id="huge"),
+        pytest.param(sizes(*[2**32 - 1] * 3), "impossible sizes: (4294967295, ", id="overflow"),
+        pytest.param(sizes(2**16, 2**8, 2**8), "states 4294967296 bytes", id="largest"),
+    ],
+)
+def test_a_file_that_is_not_what_its_header_says_is_refused(
+    content: bytes, words: str, gzipped: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "images"
+    path.write_bytes(gzip.compress(content) if gzipped else content)
+    assert words in refusal(lambda: images.read_idx(path, 3))
+
+
+COMPRESSED = gzip.compress(IMAGES)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(COMPRESSED[:2], id="magic only"),
+        pytest.param(COMPRESSED[:15], id="truncated in the data"),
+        pytest.param(COMPRESSED[:-1], id="truncated in the checksum"),
+        pytest.param(changed(COMPRESSED, -6), id="checksum"),
+        pytest.param(changed(COMPRESSED, -2), id="length"),
+        pytest.param(changed(COMPRESSED, 2), id="method"),
+        pytest.param(changed(COMPRESSED, 10), id="data"),
+        pytest.param(COMPRESSED + b"rubbish", id="trailing rubbish"),
+    ],
+)
+def test_a_damaged_gzip_file_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "images.gz").write_bytes(content)
+    assert "is damaged: " in refusal(lambda: images.read_idx(tmp_path / "images.gz", 3))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # Ten bytes are stated and a gigabyte comes out.
+        pytest.param(
+            gzip.compress(LABELS_OF_TWO[:4] + struct.pack(">I", 10))
+            + gzip.compress(bytes(2**20)) * 1024,
+            id="a gigabyte from a gzip bomb",
+        ),
+        # Four gigabytes are stated and ten bytes are there.
+        pytest.param(LABELS_OF_TWO[:4] + struct.pack(">I", 2**32 - 1) + bytes(10), id="plain"),
+        pytest.param(
+            gzip.compress(LABELS_OF_TWO[:4] + struct.pack(">I", 2**32 - 1) + bytes(10)),
+            id="gzipped",
+        ),
+    ],
+)
+def test_a_refused_file_takes_no_memory(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "labels"
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        assert "bytes of data, but holds" in refusal(lambda: images.read_idx(path, 1))
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.fixture(scope="module")
+def raw() -> Raw:
+    """A small dataset, by role."""
+    train_images, train_labels = draw(400, 1)
+    test_images, test_labels = draw(100, 2)
+    return {
+        "train_images": train_images,
+        "train_labels": train_labels,
+        "test_images": test_images,
+        "test_labels": test_labels,
+    }
+
+
+def written(arrays: Raw, folder: Path) -> dict[str, Path]:
+    """The files of a dataset, by role."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for role, array in arrays.items():
+        write_idx(folder / role, array)
+    return {role: folder / role for role in arrays}
+
+
+def test_four_files_that_belong_together_are_read(raw: Raw, tmp_path: Path) -> None:
+    read = images.read_raw(written(raw, tmp_path), len(LABELS))
+    assert list(read) == list(raw)
+    for role, array in raw.items():
+        np.testing.assert_array_equal(read[role], array)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param(
+            lambda raw: {"train_images": raw["train_images"][:-1]},
+            "The train set has 399 images, but 400 labels.",
+            id="a training image less",
+        ),
+        pytest.param(
+            lambda raw: {"test_labels": raw["test_labels"][:-1]},
+            "The test set has 100 images, but 99 labels.",
+            id="a test label less",
+        ),
+        pytest.param(
+            lambda _: {"train_labels": np.where(np.arange(400) == 7, np.uint8(10), 0)},
+            "The train set has the label 10, but `labels` in params.yaml names 10 classes, 0 to 9.",
+            id="a label too high",
+        ),
+        pytest.param(
+            lambda _: {"test_labels": np.full(100, 255, np.uint8)},
+            "The test set has the label 255, but `labels` in params.yaml names 10 classes, 0 to 9.",
+            id="only labels too high",
+        ),
+        pytest.param(
+            lambda raw: {"test_images": raw["test_images"][:, :, 1:]},
+            "Training images are (28, 28) pixels, test images (28, 27).",
+            id="other test images",
+        ),
+    ],
+)
+def test_files_that_do_not_belong_together_are_refused(
+    change: Callable[[Raw], Raw], sentence: str, raw: Raw, tmp_path: Path
+) -> None:
+    files = written(raw | change(raw), tmp_path)
+    assert refusal(lambda: images.read_raw(files, len(LABELS))) == sentence
+
+
+@hypothesis.settings(deadline=None)  # a busy machine breaks no promise
+@hypothesis.given(count=st.integers(1, 500), seed=st.integers(0, 2**32 - 1))
+def test_the_order_is_the_permutation_of_the_original_study(count: int, seed: int) -> None:
+    expected = np.random.RandomState(seed).permutation(count)
+    np.testing.assert_array_equal(images.order(count, seed), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_scaled_pixels_are_the_exact_quotients_by_255_flattened(dtype: str) -> None:
+    pixels = np.arange(256, dtype=np.uint8)
+    scaled = images.scaled(pixels.reshape(8, 4, 8), dtype)
+    assert scaled.shape == (8, 32)
+    assert scaled.dtype == np.dtype(dtype)
+    # In Python's own floats; a quotient of numbers this small, rounded to 53 bits and then to
+    # 24, is the one rounded to 24 at once.
+    exact = np.array([pixel / 255.0 for pixel in range(256)]).astype(dtype)
+    np.testing.assert_array_equal(scaled.ravel(), exact)
+
+
+TEN_OF_EACH = np.tile(np.arange(10, dtype=np.uint8), 12)
+
+
+@pytest.mark.parametrize(
+    ("samples", "folds"),
+    [
+        pytest.param(100, 5, id="ten of each class"),
+        pytest.param(120, 12, id="all, and as many of each as folds"),
+    ],
+)
+def test_samples_at_the_limits_are_enough(samples: int, folds: int) -> None:
+    images.check_samples(TEN_OF_EACH, list(LABELS), samples, folds, "svm.samples")
+
+
+@pytest.mark.parametrize(
+    ("samples", "folds", "sentence"),
+    [
+        pytest.param(
+            121,
+            5,
+            "params.yaml: svm.samples is 121, but there are 120 training images; "
+            "ask for 120 or fewer.",
+            id="more than there are",
+        ),
+        pytest.param(
+            99,
+            5,
+            "params.yaml: svm.samples is 99, and only 9 of these images are Ankle boot; "
+            "10 of each class are needed, so ask for more.",
+            id="nine of a class",
+        ),
+        pytest.param(
+            115,
+            12,
+            "params.yaml: svm.samples is 115, and only 11 of these images are Sandal; "
+            "12 of each class are needed, so ask for more.",
+            id="fewer of a class than folds",
+        ),
+    ],
+)
+def test_too_many_or_too_few_samples_are_refused_with_what_is_allowed(
+    samples: int, folds: int, sentence: str
+) -> None:
+    refused = refusal(
+        lambda: images.check_samples(TEN_OF_EACH, list(LABELS), samples, folds, "svm.samples")
+    )
+    assert refused == sentence
+
+
+def test_a_class_without_images_is_refused_by_its_name() -> None:
+    labels = np.zeros(100, np.uint8)
+    refused = refusal(lambda: images.check_samples(labels, ["Bag", "Coat"], 100, 2, "svm.samples"))
+    assert "only 0 of these images are Coat" in refused
+
+
+@pytest.fixture
+def prepared(raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> images.Dataset:
+    """What the stage `prepare` makes of the small dataset."""
+    monkeypatch.chdir(tmp_path)
+    params = settings.load(Path(__file__).parents[1] / "params.yaml")
+    drawn = params.data.model_copy(update={"dataset": "drawn-garments"})
+    files = written(raw, tmp_path / "data/raw")
+    for role, path in files.items():
+        path.rename(path.with_name(drawn.source.file(role)))
+    prepare.main(params.model_copy(update={"data": drawn}))
+    return images.load()
+
+
+def test_prepared_images_are_the_raw_ones_permuted_by_the_seed(
+    raw: Raw, prepared: images.Dataset
+) -> None:
+    order = np.random.RandomState(2016515).permutation(400)
+    assert (prepared.name, prepared.labels) == ("drawn-garments", list(LABELS))
+    np.testing.assert_array_equal(prepared.train_images, raw["train_images"][order])
+    np.testing.assert_array_equal(prepared.train_labels, raw["train_labels"][order])
+    np.testing.assert_array_equal(prepared.test_images, raw["test_images"])
+    np.testing.assert_array_equal(prepared.test_labels, raw["test_labels"])
+
+
+def test_prepared_images_stay_on_disk_until_they_are_read(prepared: images.Dataset) -> None:
+    assert all(isinstance(array, np.memmap) for array in prepared[2:])
+
+
+def test_a_training_set_is_the_first_images(prepared: images.Dataset) -> None:
+    pixels, labels = images.training_set(prepared, 250, "svm.samples", 5)
+    np.testing.assert_array_equal(pixels, prepared.train_images[:250])
+    np.testing.assert_array_equal(labels, prepared.train_labels[:250])
+    assert labels.dtype == np.int64
+
+
+def test_a_training_set_of_too_many_images_is_refused(prepared: images.Dataset) -> None:
+    refused = refusal(lambda: images.training_set(prepared, 401, "svm.samples", 5))
+    assert refused.startswith("params.yaml: svm.samples is 401, ")
+
+
+@pytest.mark.parametrize("missing", ["dataset.json", "test_labels.npy"])
+@pytest.mark.usefixtures("prepared")
+def test_images_that_are_not_prepared_are_asked_for(missing: str) -> None:
+    (images.PREPARED / missing).unlink()
+    refused = refusal(images.load)
+    assert re.fullmatch(rf".*{missing} is missing: run `dvc repro prepare` first\.", refused)
