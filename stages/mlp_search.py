@@ -125,6 +125,7 @@ def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> S
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # counted below
         warnings.simplefilter("ignore", RuntimeWarning)  # overflow: refused below
+        warnings.filterwarnings("ignore", "Training interrupted")
         try:
             with fits.progress_of(grid, title, fit_names):
                 grid.fit(pixels, labels)

@@ -57,6 +57,8 @@ def main() -> None:
             subprocess.run(["dvc", "metrics", "show"], cwd=clone, check=True)
         except subprocess.CalledProcessError as error:
             sys.exit(f"The demo ended early: {' '.join(error.cmd)} failed.")
+        except KeyboardInterrupt:
+            sys.exit(130)
         shutil.rmtree(RESULTS, ignore_errors=True)
         for results in ("metrics", "plots"):
             shutil.copytree(clone / results, RESULTS / results)

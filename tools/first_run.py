@@ -6,7 +6,6 @@ A first try always ends in something to look at. With CI set nothing is substitu
 """
 
 import os
-import subprocess
 import sys
 
 from stages import fetch
@@ -28,7 +27,7 @@ def main() -> None:
     except UserError as error:
         sys.exit(str(error))
     else:
-        sys.exit(subprocess.run(["dvc", "repro"], check=False).returncode)
+        os.execvp("dvc", ["dvc", "repro"])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Each fit computes with one thread, so how many run at once never changes a resul
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -16,6 +16,7 @@ from sklearn.callback import CallbackContext
 from sklearn.model_selection import GridSearchCV
 
 from stages.common.errors import UserError
+from stages.common.lifetime import end_with_parent
 from stages.common.progress import Progress
 
 PROCESSES = "FIT_PROCESSES"
@@ -58,12 +59,17 @@ def run(title: str, function: Callable[..., Any], tasks: dict[str, tuple[Any, ..
     names = list(tasks)
     results: list[Any] = [None] * len(names)
     calls = (joblib.delayed(_numbered)(i, function, tasks[name]) for i, name in enumerate(names))
-    pool = joblib.Parallel(processes(), pre_dispatch="all", return_as="generator_unordered")
-    with Progress(title, len(names)) as bar:
+    with _workers(), Progress(title, len(names)) as bar:
+        pool = joblib.Parallel(processes(), pre_dispatch="all", return_as="generator_unordered")
         for i, result in pool(calls):
             results[i] = result
             bar.advance(names[i])
     return results
+
+
+def _workers() -> AbstractContextManager[object]:
+    """Processes of this machine, which end with this one."""
+    return joblib.parallel_config("loky", initializer=end_with_parent, initargs=(os.getpid(),))
 
 
 def _numbered(i: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[int, Any]:
@@ -72,7 +78,7 @@ def _numbered(i: int, function: Callable[..., Any], arguments: tuple[Any, ...]) 
 
 @contextmanager
 def progress_of(grid: GridSearchCV, title: str, names: list[str]) -> Iterator[None]:
-    """Show the progress of a grid search while it fits.
+    """Run a grid search in these processes, and show its progress.
 
     Parameters
     ----------
@@ -94,7 +100,8 @@ def progress_of(grid: GridSearchCV, title: str, names: list[str]) -> Iterator[No
         watcher.start()
         try:
             grid.set_callbacks(_Log(log))
-            yield
+            with _workers():
+                yield
         finally:
             over.set()
             watcher.join()

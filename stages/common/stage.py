@@ -5,16 +5,15 @@ mend ends in one sentence and exit code 1, an interruption in one line, and the 
 the process that started it, so that no forgotten one writes into the outputs of the next.
 """
 
-import ctypes
 import signal
 import sys
+import threading
 from collections.abc import Callable
 
 from stages import SAME_BYTES
 from stages.common import settings
 from stages.common.errors import UserError
-
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+from stages.common.lifetime import end_with_parent
 
 
 def run(stage: Callable[[settings.Settings], None]) -> None:
@@ -25,8 +24,8 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
     stage : function of Settings
         Reads its inputs, computes, writes its outputs.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    signal.signal(signal.SIGINT, _interrupt)
+    end_with_parent()
     try:
         params = settings.load()
         if not SAME_BYTES:
@@ -41,8 +40,14 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         sys.exit(f"A file could not be read or written: {what}.")
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted; nothing was written.\n")
+        sys.stderr.write("Interrupted: `dvc repro` will run this stage again.\n")
         sys.exit(130)
+
+
+def _interrupt(*_: object) -> None:
+    # The threads that feed other processes have nothing to add.
+    threading.excepthook = lambda _: None
+    raise KeyboardInterrupt
 
 
 def say(line: str) -> None:
