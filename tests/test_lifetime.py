@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,9 +38,9 @@ def long_stage(project: Path) -> Iterator[subprocess.Popen[str]]:
     shell.communicate()
 
 
-def wait_until(condition: object, seconds: float = ENOUGH) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = ENOUGH) -> None:
     end = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < end, condition
         time.sleep(0.1)
 

@@ -3,14 +3,13 @@
 import hashlib
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import Run, clean_environment
+from tests.conftest import Run
 from tools import garments
 from tools.demo import FOLDER, set_params
 
@@ -152,7 +151,7 @@ def test_a_comment_or_a_mirror_reruns_no_fit(project: Path, run: Run) -> None:
 
 
 def test_a_model_scores_what_the_tables_say_with_skops_and_scikit_learn_alone(
-    project: Path,
+    project: Path, run: Run
 ) -> None:
     code = """
 import json, sys
@@ -171,16 +170,7 @@ print(json.dumps({
 }))
 assert not [name for name in sys.modules if name.startswith("stages")]
 """
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        cwd=project,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    errors = json.loads(done.stdout)
+    errors = json.loads(run("python", "-P", "-c", code).stdout)
     mlp = json.loads((project / "metrics/mlp.json").read_text())
     svm = json.loads((project / "metrics/svm.json").read_text())
     assert errors["svm"] == pytest.approx(svm["test_error"], abs=1e-6)

@@ -2,16 +2,13 @@
 
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from ruamel.yaml import YAML
 
 from stages.common import settings
-from tests.conftest import ROOT, clean_environment
+from tests.conftest import ROOT, Run
 
 README = (ROOT / "README.md").read_text()
 
@@ -50,17 +47,10 @@ def test_the_results_are_those_of_the_committed_metrics() -> None:
         assert expected in cells
 
 
-def test_the_six_lines_that_use_a_model_run(project: Path) -> None:
+def test_the_six_lines_that_use_a_model_run(run: Run) -> None:
     (code,) = blocks("python")
     assert len(code.splitlines()) == 6
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        cwd=project,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run("python", "-P", "-c", code)
     assert re.fullmatch(r"\[\d \d \d \d \d\]\n", done.stdout)
 
 

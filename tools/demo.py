@@ -10,11 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
+from stages.common import artifacts
+from stages.common.progress import print_table
 from tools import garments
 
 RESULTS = Path("dvc_plots/demo")
@@ -44,6 +47,15 @@ def set_params(path: Path, values: dict[str, Any]) -> None:
     yaml.dump(params, path)
 
 
+def flat(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Values of nested mappings, by dotted key."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{below}", item) for below, item in flat(value))
+        else:
+            yield key, value
+
+
 def main() -> None:
     """Clone, draw, run, show."""
     with tempfile.TemporaryDirectory() as folder:
@@ -53,8 +65,6 @@ def main() -> None:
             garments.main([str(clone / FOLDER)])
             set_params(clone / "params.yaml", PARAMS)
             subprocess.run(["dvc", "repro"], cwd=clone, check=True)
-            print(f"\nResults on {PARAMS['data.dataset']}, not on real images:", flush=True)
-            subprocess.run(["dvc", "metrics", "show"], cwd=clone, check=True)
         except subprocess.CalledProcessError as error:
             sys.exit(f"The demo ended early: {' '.join(error.cmd)} failed.")
         except KeyboardInterrupt:
@@ -62,6 +72,15 @@ def main() -> None:
         shutil.rmtree(RESULTS, ignore_errors=True)
         for results in ("metrics", "plots"):
             shutil.copytree(clone / results, RESULTS / results)
+    print_table(
+        f"Results on {PARAMS['data.dataset']}, not on real images",
+        ["metric", "value"],
+        [
+            [f"{path.stem}.{key}", value]
+            for path in sorted((RESULTS / "metrics").glob("*.json"))
+            for key, value in flat(artifacts.read_json(path))
+        ],
+    )
     print(f"\nThe pictures are in {RESULTS}/plots, the metrics in {RESULTS}/metrics.")
 
 
