@@ -13,8 +13,8 @@ import pandas as pd
 
 from stages.common import artifacts, charts, images, models, scores, stage
 from stages.common.images import Labels, Pixels
-from stages.common.progress import print_table
 from stages.common.settings import Settings
+from stages.common.terminal import print_table
 
 LEVEL = 0.05  # of McNemar's test: above it, neither model is called better
 PER_CLASS = 2  # mistakes shown of each class
@@ -57,8 +57,9 @@ def first_weights(coefficients: Pixels, shape: tuple[int, ...], heading: str) ->
     """Incoming weights of the strongest hidden units: grey is zero, black or white the largest."""
     strongest = np.argsort(-np.square(coefficients).sum(axis=0), kind="stable")[:UNITS]
     units = coefficients[:, strongest].T
-    largest = np.abs(units).max(axis=1, keepdims=True)
-    grey = charts.greys(units / np.where(largest > 0, largest, 1), -1, 1)
+    # One scale for all units; the few weights beyond it would leave the others grey.
+    largest = np.quantile(np.abs(units), 0.995) or 1
+    grey = charts.greys(units, -largest, largest)
     return charts.Block(grey.reshape(-1, *shape), [""] * len(grey), 4, heading)
 
 
@@ -87,7 +88,9 @@ def main(_: Settings) -> None:
     metrics = {**verdict(actual, large, svm), "same_training_images": many == svm_samples}
     networks = [models.read(Path(f"models/{model}.skops")) for model in ("mlp_small", "mlp")]
     clusters = models.read(Path("models/kmeans.skops")).cluster_centers_
-    contingency = pd.read_csv(Path("plots/contingency.csv"), keep_default_na=False)
+    contingency = pd.read_csv(
+        Path("plots/contingency.csv"), dtype={"label": str}, keep_default_na=False
+    )
 
     artifacts.write_json(Path("metrics/compare.json"), metrics)
     artifacts.write(

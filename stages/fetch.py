@@ -14,6 +14,7 @@ what Keras and torchvision keep in the user's cache folders, then in the dataset
 
 import hashlib
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -21,10 +22,10 @@ import requests
 
 from stages.common import images, stage
 from stages.common.errors import UserError
-from stages.common.progress import Progress
-from stages.common.settings import ROLES, Settings, Source
+from stages.common.settings import Settings, Source
+from stages.common.terminal import Progress, say
 
-RAW = Path("data/raw")
+INCOMING = Path("data/incoming")  # beside data/raw, until all is checked
 MIRROR = "FASHION_MNIST_MIRROR"
 CHUNK = 2**16  # bytes
 ATTEMPTS = 3
@@ -49,6 +50,15 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def missing(source: Source, folder: Path) -> list[str]:
+    """Names of a dataset's files that are not in a folder, or are not right there."""
+    return [
+        name
+        for name, digest in source.sha256.items()
+        if not ((folder / name).is_file() and sha256(folder / name) == digest)
+    ]
 
 
 def sources(mirrors: list[str]) -> list[str]:
@@ -86,34 +96,28 @@ def collect(source: Source, folder: Path) -> None:
         If some file is in no source; says of each source why.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [
-        name
-        for name, digest in source.sha256.items()
-        if not ((folder / name).is_file() and sha256(folder / name) == digest)
-    ]
+    wanted = missing(source, folder)
     reasons: dict[tuple[str, str], str] = {}
-    for place in sources(source.mirrors) if missing else []:
-        for name in list(missing):
+    for place in sources(source.mirrors) if wanted else []:
+        for name in list(wanted):
             try:
                 bring(place, name, source.sha256[name], folder)
-                missing.remove(name)
+                wanted.remove(name)
             except UnreachableError as reason:
-                reasons |= {(place, other): str(reason) for other in missing}
+                reasons |= {(place, other): str(reason) for other in wanted}
                 break
             except UnavailableError as reason:
                 reasons[place, name] = str(reason)
-        if not missing:
+        if not wanted:
             break
-    if missing:
-        why = {place: reason for (place, name), reason in reasons.items() if name in missing}
+    if wanted:
+        why = {place: reason for (place, name), reason in reasons.items() if name in wanted}
         tried = "; ".join(f"{place} ({reason})" for place, reason in why.items())
         raise NoSourceError(
-            f"{', '.join(missing)} could not be had: {tried or 'there was nowhere to look'}. "
+            f"{', '.join(wanted)} could not be had: {tried or 'there was nowhere to look'}. "
             f"Set {MIRROR} to a folder or a URL that holds the dataset's files."
         )
     for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            raise UserError(f"{path} is a folder, and no part of the dataset: move it away.")
         if path.name not in source.sha256:
             path.unlink()
 
@@ -228,12 +232,22 @@ def check_counts(params: Settings, labels: images.Bytes) -> None:
 
 
 def main(params: Settings) -> None:
-    """Fill data/raw, then check what can only be checked with the data at hand."""
+    """Bring the files, check what can only be checked with them at hand, fill data/raw."""
     source = params.data.source
-    collect(source, RAW)
-    raw = images.read_raw({role: RAW / source.file(role) for role in ROLES}, len(source.labels))
+    names = {path.name for path in images.RAW.glob("*")}
+    complete = names == set(source.sha256) and not missing(source, images.RAW)
+    if not complete:
+        INCOMING.mkdir(parents=True, exist_ok=True)
+        for name in names & set(missing(source, INCOMING)) - set(missing(source, images.RAW)):
+            shutil.copyfile(images.RAW / name, INCOMING / name)
+        collect(source, INCOMING)
+    files = source.files(images.RAW if complete else INCOMING)
+    raw = images.read_raw(files, len(source.labels))
     check_counts(params, raw["train_labels"])
-    stage.say(
+    if not complete:
+        shutil.rmtree(images.RAW, ignore_errors=True)
+        INCOMING.rename(images.RAW)
+    say(
         f"fetch: {params.data.dataset}, {len(raw['train_labels'])} training and "
         f"{len(raw['test_labels'])} test images; every parameter is in order"
     )

@@ -10,11 +10,13 @@ cluster stands for the label that most of its images have, and clusters are numb
 label, so that a well clustered contingency matrix is a diagonal one.
 """
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import (
     adjusted_rand_score,
     normalized_mutual_info_score,
@@ -24,9 +26,10 @@ from sklearn.metrics import (
 from sklearn.metrics.cluster import contingency_matrix
 
 from stages.common import artifacts, fits, images, models, stage
+from stages.common.errors import UserError
 from stages.common.images import Labels, Pixels
-from stages.common.progress import print_table
 from stages.common.settings import Settings
+from stages.common.terminal import print_table
 
 
 def cluster(pixels: Pixels, labels: Labels, k: int, n_init: int, seed: int) -> KMeans:
@@ -43,8 +46,21 @@ def cluster(pixels: Pixels, labels: Labels, k: int, n_init: int, seed: int) -> K
     Returns
     -------
     KMeans
+
+    Raises
+    ------
+    UserError
+        If there are fewer different images than clusters.
     """
-    model = KMeans(n_clusters=k, n_init=n_init, random_state=seed).fit(pixels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer clusters: refused below
+        model = KMeans(n_clusters=k, n_init=n_init, random_state=seed).fit(pixels)
+    found = len(np.unique(model.labels_))
+    if found < k:
+        raise UserError(
+            f"params.yaml: the {len(pixels)} images of kmeans.samples make no {k} clusters: only "
+            f"{found} of them differ; ask for fewer in kmeans.clusters and kmeans.k."
+        )
     table = contingency_matrix(labels, model.labels_)
     numbering = np.lexsort((-table.sum(axis=0), table.argmax(axis=0)))
     model.cluster_centers_ = model.cluster_centers_[numbering]
@@ -85,8 +101,9 @@ def contingency_table(table: Labels, names: list[str]) -> pd.DataFrame:
 def main(params: Settings) -> None:
     """Fit every number of clusters; write model, metrics and tables."""
     dataset, kmeans = images.load(), params.kmeans
-    chosen, labels = images.training_set(dataset, kmeans.samples, "kmeans.samples")
-    pixels = images.scaled(chosen, params.data.dtype)
+    _, pixels, labels = images.training_set(
+        dataset, kmeans.samples, "kmeans.samples", dtype=params.data.dtype
+    )
     # The longest fits first, so that no process is left waiting for one at the end.
     ks = sorted({*kmeans.k, kmeans.clusters}, reverse=True)
     fitted = dict(
@@ -95,7 +112,7 @@ def main(params: Settings) -> None:
             fits.run(
                 f"kmeans: {kmeans.samples} images",
                 cluster,
-                {f"k = {k}": (pixels, labels, k, kmeans.n_init, params.seed) for k in ks},
+                [(f"k = {k}", (pixels, labels, k, kmeans.n_init, params.seed)) for k in ks],
             ),
             strict=True,
         )

@@ -24,8 +24,8 @@ from sklearn.neural_network import MLPClassifier
 from stages.common import artifacts, fits, images, models, scores, stage
 from stages.common.errors import UserError
 from stages.common.images import Labels, Pixels
-from stages.common.progress import print_table
 from stages.common.settings import Mlp, Settings
+from stages.common.terminal import print_table, say
 
 
 class Search(NamedTuple):
@@ -125,14 +125,15 @@ def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> S
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # counted below
         warnings.simplefilter("ignore", RuntimeWarning)  # overflow: refused below
-        warnings.filterwarnings("ignore", "Training interrupted")
         try:
             with fits.progress_of(grid, title, fit_names):
                 grid.fit(pixels, labels)
         except ValueError as error:
+            if "non-finite" not in str(error):
+                raise
             raise UserError(
-                f"A network could not be fitted ({str(error).splitlines()[0]}): "
-                f"mlp.learning_rate_init, {mlp.learning_rate_init}, may be too large."
+                "params.yaml: the weights of a network grew beyond all bounds; "
+                f"mlp.learning_rate_init, {mlp.learning_rate_init}, is too large."
             ) from None
 
     def by_fold(metric: str) -> npt.NDArray[np.float64]:
@@ -177,8 +178,7 @@ def main(params: Settings) -> None:
         ("small", mlp.small_samples, "mlp.small_samples"),
         ("large", mlp.samples, "mlp.samples"),
     ):
-        chosen, labels = images.training_set(dataset, samples, key, mlp.folds)
-        pixels = images.scaled(chosen, params.data.dtype)
+        _, pixels, labels = images.training_set(dataset, samples, key, mlp.folds, params.data.dtype)
         title = f"mlp_search: {samples} images"
         found = searches[size] = search(pixels, labels, mlp, params.seed, title)
         predicted = found.model.predict(test_pixels)
@@ -195,7 +195,7 @@ def main(params: Settings) -> None:
         tables.append((cv_table(found, mlp, samples), loss_table(found.model, samples)))
         predictions[size] = scores.table(dataset.labels, dataset.test_labels, predicted)
         if found.unconverged:
-            stage.say(
+            say(
                 f"{title}: still improving after {mlp.max_iter} epochs, mlp.max_iter: "
                 + "; ".join(found.unconverged)
             )

@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from stages.common import artifacts, charts, images, stage
-from stages.common.progress import print_table
-from stages.common.settings import ROLES, Settings
+from stages.common.settings import Settings
+from stages.common.terminal import print_table
 
-RAW = Path("data/raw")
 SHOWN = 6  # images of each class in the picture
 
 
@@ -38,8 +37,7 @@ def first_of_each(pixels: images.Bytes, labels: images.Bytes, names: list[str]) 
 def main(params: Settings) -> None:
     """Read data/raw; write data/prepared, the counts and a picture."""
     name, source = params.data.dataset, params.data.source
-    files = {role: RAW / source.file(role) for role in ROLES}
-    arrays = images.read_raw(files, len(source.labels))
+    arrays = images.read_raw(source.files(images.RAW), len(source.labels))
     order = images.order(len(arrays["train_labels"]), params.seed)
     for role in ("train_images", "train_labels"):
         arrays[role] = arrays[role][order]

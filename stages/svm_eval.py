@@ -21,8 +21,8 @@ from sklearn.svm import SVC
 
 from stages.common import artifacts, fits, images, kernels, models, scores, stage
 from stages.common.images import Bytes, Labels
-from stages.common.progress import print_table
 from stages.common.settings import Grid, Settings
+from stages.common.terminal import print_table, say
 
 COLUMNS = ["kernel", "C", "gamma", "degree"]
 
@@ -54,29 +54,32 @@ def cross_validate(
         What `GridSearchCV(SVC(), points, cv=folds)` finds on pixels / 255.
     """
     classes = len(names)
-    held_out = np.empty(len(labels), dtype=np.int64)
+    fold_of = np.empty(len(labels), dtype=np.int64)
     gammas = np.zeros((len(points), folds))
     splits = StratifiedKFold(folds).split(chosen, labels)
     for fold, (training, test) in enumerate(splits):
-        held_out[test] = fold
+        fold_of[test] = fold
         gammas[:, fold] = gammas_of(points, chosen[training])
     rows = [np.flatnonzero(labels == label) for label in range(classes)]
     by_class = [chosen[r] for r in rows]
-    folds_by_class = [held_out[r] for r in rows]
+    folds_by_class = [fold_of[r] for r in rows]
 
     pairs = kernels.pairs(classes)
     fitted = fits.run(
         "svm_eval: pairs of classes",
         kernels.fit_pair,
-        {
-            f"{names[a]} or {names[b]}": (
-                points,
-                gammas,
-                (by_class[a], by_class[b]),
-                (folds_by_class[a], folds_by_class[b]),
+        [
+            (
+                f"{names[a]} or {names[b]}",
+                (
+                    points,
+                    gammas,
+                    (by_class[a], by_class[b]),
+                    (folds_by_class[a], folds_by_class[b]),
+                ),
             )
             for a, b in pairs
-        },
+        ],
     )
     coefficients = [np.zeros((len(points), folds, len(r), classes - 1)) for r in rows]
     for (a, b), (of_pair, _) in zip(pairs, fitted, strict=True):
@@ -85,23 +88,19 @@ def cross_validate(
     scored = fits.run(
         "svm_eval: held-out images",
         kernels.score_class,
-        {
-            names[label]: (
-                points,
-                gammas,
-                chosen,
-                held_out,
-                by_class[label],
-                coefficients[label],
+        [
+            (
+                names[label],
+                (points, gammas, chosen, fold_of, by_class[label], coefficients[label]),
             )
             for label in range(classes)
-        },
+        ],
     )
     accuracy = np.zeros((len(points), folds))
     for i in range(len(points)):
-        intercepts = np.stack([of_pair[i, held_out] for _, of_pair in fitted])
+        intercepts = np.stack([of_pair[i, fold_of] for _, of_pair in fitted])
         right = kernels.vote([of_class[i] for of_class in scored], intercepts) == labels
-        accuracy[i] = [right[held_out == fold].mean() for fold in range(folds)]
+        accuracy[i] = [right[fold_of == fold].mean() for fold in range(folds)]
     return accuracy
 
 
@@ -126,22 +125,21 @@ def cv_table(points: list[dict[str, Any]], accuracy: kernels.Floats) -> pd.DataF
 def main(params: Settings) -> None:
     """Search, fit the best again; write model, metrics and tables."""
     dataset, svm = images.load(), params.svm
-    searched, search_labels = images.training_set(
-        dataset, svm.search_samples, "svm.search_samples", svm.folds
-    )
-    chosen, labels = images.training_set(dataset, svm.samples, "svm.samples", svm.folds)
+    searched = images.training_set(dataset, svm.search_samples, "svm.search_samples", svm.folds)
+    training = images.training_set(dataset, svm.samples, "svm.samples", svm.folds)
     points = points_of(svm.grid)
-    accuracy = cross_validate(searched, search_labels, points, svm.folds, dataset.labels)
+    accuracy = cross_validate(searched.images, searched.labels, points, svm.folds, dataset.labels)
     means = accuracy.mean(axis=1)
     best = int(means.argmax())
-    stage.say(f"svm_eval: fitting the best, {points[best]}, to {len(labels)} images")
-    model = SVC(**points[best]).fit(images.scaled(chosen), labels)
-    predicted = kernels.predict(model, chosen, dataset.test_images)
+    say(f"svm_eval: fitting the best, {points[best]}, to {svm.samples} images")
+    model = SVC(**points[best]).fit(training.pixels, training.labels)
+    predicted = kernels.predict(model, training.images, dataset.test_images)
+    retold = kernels.predict(model, training.images, training.images)
     metrics = {
         "samples": svm.samples,
         **points[best],
         "cv_accuracy": float(means[best]),
-        "train_error": scores.error(labels, kernels.predict(model, chosen, chosen)),
+        "train_error": scores.error(training.labels, retold),
         "test_error": scores.error(dataset.test_labels, predicted),
         "test_error_margin95": scores.wilson_margin(dataset.test_labels, predicted),
         "support_vectors": len(model.support_),

@@ -3,6 +3,7 @@
 import ast
 import importlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ class Recorder:
         if isinstance(made, property):
             assert made.fget
             return made.fget(self)
+        if callable(made):
+            return partial(made, self)
         value = getattr(self._section, name)
         return self._recorded(value, f"{self._key}.{name}" if self._key else name)
 
@@ -76,10 +79,9 @@ class Recorder:
     def _recorded(self, value: Any, key: str) -> Any:
         if isinstance(value, BaseModel):
             return Recorder(value, key, self._read)
-        plain = value
-        if isinstance(value, dict):
-            plain = {n: v.model_dump() if isinstance(v, BaseModel) else v for n, v in value.items()}
-        self._read.update(leaves(plain, key))
+        if isinstance(value, dict) and any(isinstance(item, BaseModel) for item in value.values()):
+            return {name: self._recorded(item, f"{key}.{name}") for name, item in value.items()}
+        self._read.update(leaves(value, key))
         return value
 
 
@@ -94,7 +96,8 @@ def test_a_stage_lists_exactly_the_parameters_it_reads(
     everything = set(leaves(params.model_dump(exclude_none=True)))
     listed = {
         leaf
-        for entry in STAGES[name].get("params", [])
+        for written in STAGES[name].get("params", [])
+        for entry in [written.replace("${data.dataset}", params.data.dataset)]
         for leaf in everything
         if leaf == entry or leaf.startswith(f"{entry}.")
     }

@@ -504,7 +504,9 @@ def test_the_command_ends_in_one_sentence_where_the_right_file_is_damaged(
     (damaged / TROUBLED).write_bytes((drawn / TROUBLED).read_bytes()[:-1])
     values["data"]["datasets"]["small"] = source(damaged, damaged).model_dump()
     (tmp_path / "params.yaml").write_text(json.dumps(values))
-    check_failure(tmp_path, f"data/raw/{TROUBLED} states 400 bytes of data, but holds 399" + r"\.")
+    check_failure(
+        tmp_path, f"data/incoming/{TROUBLED} states 400 bytes of data, but holds 399" + r"\."
+    )
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def prepared(raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> image
     drawn = params.data.model_copy(update={"dataset": "drawn-garments"})
     files = written(raw, tmp_path / "data/raw")
     for role, path in files.items():
-        path.rename(path.with_name(drawn.source.file(role)))
+        path.rename(drawn.source.files(path.parent)[role])
     prepare.main(params.model_copy(update={"data": drawn}))
     return images.load()
 
@@ -315,10 +315,13 @@ def test_prepared_images_stay_on_disk_until_they_are_read(prepared: images.Datas
 
 
 def test_a_training_set_is_the_first_images(prepared: images.Dataset) -> None:
-    pixels, labels = images.training_set(prepared, 250, "svm.samples", 5)
-    np.testing.assert_array_equal(pixels, prepared.train_images[:250])
+    chosen, pixels, labels = images.training_set(prepared, 250, "svm.samples", 5)
+    np.testing.assert_array_equal(chosen, prepared.train_images[:250])
+    np.testing.assert_array_equal(pixels, images.scaled(chosen))
     np.testing.assert_array_equal(labels, prepared.train_labels[:250])
     assert labels.dtype == np.int64
+    single = images.training_set(prepared, 250, "mlp.samples", 5, "float32")
+    assert single.pixels.dtype == np.float32
 
 
 def test_a_training_set_of_too_many_images_is_refused(prepared: images.Dataset) -> None:
@@ -332,3 +335,13 @@ def test_images_that_are_not_prepared_are_asked_for(missing: str) -> None:
     (images.PREPARED / missing).unlink()
     refused = refusal(images.load)
     assert re.fullmatch(rf".*{missing} is missing: run `dvc repro prepare` first\.", refused)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_prepared_images_that_are_damaged_are_refused() -> None:
+    path = images.PREPARED / "train_images.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    refused = refusal(images.load)
+    assert re.fullmatch(
+        r"data.prepared is damaged \(.*\): run `dvc repro --force prepare`\.", refused
+    )

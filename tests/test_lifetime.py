@@ -18,19 +18,33 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 ENOUGH = 60.0  # seconds in which a stage has surely begun to fit
 
 
-@pytest.fixture
-def long_stage(project: Path) -> Iterator[subprocess.Popen[str]]:
-    """A shell that runs a stage of several minutes, in a session of its own."""
-    set_params(project / "params.yaml", {"kmeans.samples": 3000, "kmeans.n_init": 1000})
-    shell = subprocess.Popen(
-        ["sh", "-c", "python -m stages.kmeans; exit $?"],
+LONG = {
+    "kmeans.samples": 3000,
+    "kmeans.n_init": 1000,
+    "mlp.samples": 3000,
+    "mlp.architectures": [[500, 500]],
+    "mlp.max_iter": 100000,
+}
+
+
+def start(project: Path, stage: str, processes: int) -> subprocess.Popen[str]:
+    """Start a shell that runs a stage of several minutes, in a session of its own."""
+    set_params(project / "params.yaml", LONG)
+    return subprocess.Popen(
+        ["sh", "-c", f"python -m stages.{stage}; exit $?"],
         cwd=project,
-        env=clean_environment(FIT_PROCESSES="2"),
+        env=clean_environment(FIT_PROCESSES=str(processes)),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+
+
+@pytest.fixture
+def long_stage(project: Path) -> Iterator[subprocess.Popen[str]]:
+    """A stage that fits in two other processes."""
+    shell = start(project, "kmeans", 2)
     wait_until(lambda: len(workers_of(shell.pid)) >= 2)
     yield shell
     if members(shell.pid):
@@ -74,8 +88,30 @@ def test_an_interrupted_stage_says_so_in_one_line_and_leaves_no_process(
     wait_until(lambda: members(long_stage.pid) == [], 5)
 
 
+def test_an_interrupted_network_is_no_result(project: Path) -> None:
+    before = (project / "metrics/mlp.json").read_bytes()
+    # Fitting in the stage's own process, as the last fit of a search does.
+    shell = start(project, "mlp_search", 1)
+    time.sleep(8)
+    os.killpg(shell.pid, signal.SIGINT)
+    _, shown = shell.communicate(timeout=10)
+    assert shown.splitlines()[-1] == "Interrupted: `dvc repro` will run this stage again."
+    assert "Traceback" not in shown
+    assert (project / "metrics/mlp.json").read_bytes() == before
+
+
 def test_a_stage_and_its_fits_end_when_what_started_them_is_killed(
     long_stage: subprocess.Popen[str],
 ) -> None:
     os.kill(long_stage.pid, signal.SIGKILL)
     wait_until(lambda: members(long_stage.pid) == [], 5)
+
+
+def test_a_fit_that_is_killed_ends_the_stage_in_a_sentence(
+    long_stage: subprocess.Popen[str],
+) -> None:
+    subprocess.run(["pkill", "-KILL", "-s", str(long_stage.pid), "-f", "popen_loky"], check=True)
+    _, shown = long_stage.communicate(timeout=30)
+    assert long_stage.returncode == 1
+    assert shown.splitlines()[-1].startswith("A process that was fitting models was ended from")
+    assert "Traceback" not in shown

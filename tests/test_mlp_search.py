@@ -76,7 +76,7 @@ def test_of_equal_architectures_the_first_listed_wins(architectures: list[list[i
 
 
 def test_weights_that_grow_beyond_all_bounds_end_in_a_sentence() -> None:
-    with pytest.raises(UserError, match=r"mlp\.learning_rate_init, 100, may be too large"):
+    with pytest.raises(UserError, match=r"mlp\.learning_rate_init, 100, is too large"):
         mlp_search.search(
             PIXELS, LABELS, mlp(learning_rate_init=100, alpha=1e6, max_iter=200), 0, ""
         )

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -61,7 +62,8 @@ def test_the_dataset_block_is_one_that_the_settings_accept() -> None:
     example = yaml.load(block)
     params["data"]["datasets"] |= example["data"]["datasets"]
     params["data"]["dataset"] = example["data"]["dataset"]
-    assert settings.check(params).data.source.file("test_labels").startswith("t10k-labels")
+    files = settings.check(params).data.source.files(Path())
+    assert files["test_labels"] == Path("t10k-labels-idx1-ubyte.gz")
 
 
 def test_what_the_readme_links_to_exists() -> None:

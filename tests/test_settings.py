@@ -81,7 +81,9 @@ def test_the_committed_file_loads_and_is_what_dvc_reads() -> None:
     params = settings.load(COMMITTED)
     assert params.model_dump() == parse_yaml(TEXT, "params.yaml")
     assert params.seed == 2016515
-    assert params.data.source.file("test_images") == "t10k-images-idx3-ubyte.gz"
+    assert params.data.source.files(Path("raw"))["test_images"] == Path(
+        "raw/t10k-images-idx3-ubyte.gz"
+    )
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -6,6 +6,7 @@ Prints the metrics, and leaves them and the pictures in `dvc_plots/demo`. The pr
 its data and its results are not touched.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from stages.common import artifacts
-from stages.common.progress import print_table
+from stages.common import artifacts, stage
+from stages.common.errors import UserError
+from stages.common.settings import Settings
+from stages.common.terminal import print_table, say
 from tools import garments
 
 RESULTS = Path("dvc_plots/demo")
@@ -56,8 +59,14 @@ def flat(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def main() -> None:
+def use_this_python() -> None:
+    """Have commands find the `dvc` and `python` of the environment that this runs in."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def main(_: Settings) -> None:
     """Clone, draw, run, show."""
+    use_this_python()
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "demo")
         try:
@@ -66,9 +75,7 @@ def main() -> None:
             set_params(clone / "params.yaml", PARAMS)
             subprocess.run(["dvc", "repro"], cwd=clone, check=True)
         except subprocess.CalledProcessError as error:
-            sys.exit(f"The demo ended early: {' '.join(error.cmd)} failed.")
-        except KeyboardInterrupt:
-            sys.exit(130)
+            raise UserError(f"The demo ended early: {' '.join(error.cmd)} failed.") from None
         shutil.rmtree(RESULTS, ignore_errors=True)
         for results in ("metrics", "plots"):
             shutil.copytree(clone / results, RESULTS / results)
@@ -81,8 +88,8 @@ def main() -> None:
             for key, value in flat(artifacts.read_json(path))
         ],
     )
-    print(f"\nThe pictures are in {RESULTS}/plots, the metrics in {RESULTS}/metrics.")
+    say(f"\nThe pictures are in {RESULTS}/plots, the metrics in {RESULTS}/metrics.")
 
 
 if __name__ == "__main__":
-    main()
+    stage.run(main)

@@ -6,29 +6,28 @@ A first try always ends in something to look at. With CI set nothing is substitu
 """
 
 import os
-import sys
 
 from stages import fetch
-from stages.common import settings
-from stages.common.errors import UserError
+from stages.common import stage
+from stages.common.settings import Settings
+from stages.common.terminal import say
 from tools import demo
 
 
-def main() -> None:
+def main(params: Settings) -> None:
     """Bring the images; run the pipeline on them."""
     try:
-        fetch.collect(settings.load().data.source, fetch.RAW)
+        fetch.main(params)
     except fetch.NoSourceError as error:
         if os.environ.get("CI"):
-            sys.exit(str(error))
-        print(f"{error}\n\n{'*' * 78}\nRUNNING THE DEMO INSTEAD, on drawn garments: none of the")
-        print(f"numbers and pictures below are those of the real images.\n{'*' * 78}\n", flush=True)
-        demo.main()
-    except UserError as error:
-        sys.exit(str(error))
+            raise
+        say(f"{error}\n\n{'*' * 78}\nRUNNING THE DEMO INSTEAD, on drawn garments: none of the")
+        say(f"numbers and pictures below are those of the real images.\n{'*' * 78}\n")
+        demo.main(params)
     else:
+        demo.use_this_python()
         os.execvp("dvc", ["dvc", "repro"])
 
 
 if __name__ == "__main__":
-    main()
+    stage.run(main)

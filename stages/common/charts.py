@@ -5,17 +5,17 @@ What can be drawn from a table is not drawn here, but by DVC from `plots/*.csv`.
 """
 
 import io
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-import numpy.typing as npt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-Bytes = npt.NDArray[np.uint8]
+from stages.common.images import Bytes, Pixels
 
 DPI = 100
 FONT = Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
@@ -93,20 +93,22 @@ def picture(title: str, blocks: list[Block]) -> bytes:
 
 def _png(canvas: Bytes, texts: list[tuple[int, int, str, str, str]]) -> bytes:
     height, width = canvas.shape
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
+        # A letter of a label that the font does not have is drawn as a box.
+        warnings.filterwarnings("ignore", "Glyph")
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         FigureCanvasAgg(figure)
         figure.figimage(np.dstack([canvas] * 3))
         for x, y, text, role, align in texts:
             font = FontProperties(fname=FONT, size=POINTS[role])
             x, y = x / width, 1 - y / height
-            figure.text(x, y, text, fontproperties=font, ha=align, va="top")
+            figure.text(x, y, text, fontproperties=font, ha=align, va="top", parse_math=False)
         file = io.BytesIO()
         figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
 
 
-def greys(values: npt.NDArray[np.floating], low: float, high: float) -> Bytes:
+def greys(values: Pixels, low: float, high: float) -> Bytes:
     """Numbers as grey values: `low` and below is 0, `high` and above is 255."""
     return np.round(255 * np.clip((values - low) / (high - low), 0, 1)).astype(np.uint8)

@@ -4,20 +4,22 @@ Each fit computes with one thread, so how many run at once never changes a resul
 """
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from sklearn.callback import CallbackContext
 from sklearn.model_selection import GridSearchCV
 
 from stages.common.errors import UserError
 from stages.common.lifetime import end_with_parent
-from stages.common.progress import Progress
+from stages.common.terminal import Progress
 
 PROCESSES = "FIT_PROCESSES"
 LOOK_AGAIN = 0.2  # seconds
@@ -39,7 +41,9 @@ def processes() -> int:
     return int(given)
 
 
-def run(title: str, function: Callable[..., Any], tasks: dict[str, tuple[Any, ...]]) -> list[Any]:
+def run(
+    title: str, function: Callable[..., Any], tasks: list[tuple[str, tuple[Any, ...]]]
+) -> list[Any]:
     """Call a function once for each task, several at a time.
 
     Parameters
@@ -47,8 +51,8 @@ def run(title: str, function: Callable[..., Any], tasks: dict[str, tuple[Any, ..
     title : str
         What is being done, for the person who waits.
     function : callable
-    tasks : dict of tuples
-        Arguments of each call, under the name by which progress speaks of it; the longest
+    tasks : list of (str, tuple)
+        Of each call the name by which progress speaks of it, and the arguments; the longest
         should come first.
 
     Returns
@@ -56,20 +60,33 @@ def run(title: str, function: Callable[..., Any], tasks: dict[str, tuple[Any, ..
     list
         What the calls returned, in the order of the tasks.
     """
-    names = list(tasks)
-    results: list[Any] = [None] * len(names)
-    calls = (joblib.delayed(_numbered)(i, function, tasks[name]) for i, name in enumerate(names))
-    with _workers(), Progress(title, len(names)) as bar:
+    results: list[Any] = [None] * len(tasks)
+    calls = (joblib.delayed(_numbered)(i, function, task) for i, (_, task) in enumerate(tasks))
+    with _workers(), Progress(title, len(tasks)) as bar:
         pool = joblib.Parallel(processes(), pre_dispatch="all", return_as="generator_unordered")
         for i, result in pool(calls):
             results[i] = result
-            bar.advance(names[i])
+            bar.advance(tasks[i][0])
     return results
 
 
-def _workers() -> AbstractContextManager[object]:
-    """Processes of this machine, which end with this one."""
-    return joblib.parallel_config("loky", initializer=end_with_parent, initargs=(os.getpid(),))
+@contextmanager
+def _workers() -> Iterator[None]:
+    """Have joblib use processes of this machine, which end with this one."""
+    try:
+        with joblib.parallel_config("loky", initializer=_begin, initargs=(os.getpid(),)):
+            yield
+    except TerminatedWorkerError:
+        raise UserError(
+            "A process that was fitting models was ended from outside, most likely for want of "
+            f"memory: lower the sample counts in params.yaml, or set {PROCESSES} to fewer."
+        ) from None
+
+
+def _begin(parent: int) -> None:
+    # Ctrl-C reaches every process of a terminal; the one that started this one sees to the end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(parent)
 
 
 def _numbered(i: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[int, Any]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from stages.common.errors import UserError
 
+RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
 WHITE = 255  # the largest pixel
 LEAST = 10  # images of a class without which its cross-validation says nothing
@@ -188,19 +189,37 @@ def load(folder: Path = PREPARED) -> Dataset:
         ]
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is missing: run `dvc repro prepare` first.") from None
+    except (ValueError, EOFError) as error:
+        raise UserError(
+            f"{folder} is damaged ({error}): run `dvc repro --force prepare`."
+        ) from None
     return Dataset(about["dataset"], about["labels"], *arrays)
 
 
-def training_set(dataset: Dataset, samples: int, key: str, folds: int = 0) -> tuple[Bytes, Labels]:
-    """The first training images and their labels, checked as `check_samples` does.
+class TrainingSet(NamedTuple):
+    """The images that a stage learns from.
 
-    Returns
-    -------
-    images : uint8 array of shape (samples, height, width)
-    labels : int64 array of shape (samples,)
+    Attributes
+    ----------
+    images : uint8 array of shape (n_images, height, width)
+    pixels : array of shape (n_images, height * width)
+        The same, flattened and scaled, from 0 to 1.
+    labels : int64 array of shape (n_images,)
     """
+
+    images: Bytes
+    pixels: Pixels
+    labels: Labels
+
+
+def training_set(
+    dataset: Dataset, samples: int, key: str, folds: int = 0, dtype: str = "float64"
+) -> TrainingSet:
+    """The first training images, scaled, and their labels, checked as `check_samples` does."""
     check_samples(dataset.train_labels, dataset.labels, samples, folds, key)
-    return dataset.train_images[:samples], dataset.train_labels[:samples].astype(np.int64)
+    images = dataset.train_images[:samples]
+    labels = dataset.train_labels[:samples].astype(np.int64)
+    return TrainingSet(images, scaled(images, dtype), labels)
 
 
 def scaled(images: Bytes, dtype: str = "float64") -> Pixels:

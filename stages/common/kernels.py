@@ -8,7 +8,7 @@ all kernels, penalties and folds. The fits are scikit-learn's own `SVC`; what is
 what `GridSearchCV(SVC())` on pixels / 255 predicts.
 """
 
-from itertools import combinations, groupby
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,8 @@ def _power(base: Floats, degree: int) -> Floats:
 def scale_gamma(images: Bytes) -> float:
     """What scikit-learn's gamma="scale" stands for: 1 / (pixels per image · variance)."""
     flat = images.reshape(len(images), -1)
-    return float(1 / (flat.shape[1] * (flat / WHITE).var()))
+    variance = float((flat / WHITE).var())
+    return 1 / (flat.shape[1] * variance) if variance else 1.0
 
 
 def pairs(classes: int) -> list[tuple[int, int]]:
@@ -116,18 +117,18 @@ def families(points: list[dict[str, Any]]) -> list[list[int]]:
     list of lists of int
         Indices of points.
     """
-
-    def of(i: int) -> str:
-        return repr([points[i].get(key) for key in ("kernel", "degree", "gamma")])
-
-    return [list(group) for _, group in groupby(sorted(range(len(points)), key=of), key=of)]
+    members: dict[tuple[Any, ...], list[int]] = {}
+    for i, point in enumerate(points):
+        key = tuple(point.get(name) for name in ("kernel", "degree", "gamma"))
+        members.setdefault(key, []).append(i)
+    return list(members.values())
 
 
 def fit_pair(
     points: list[dict[str, Any]],
     gammas: Floats,
     images: tuple[Bytes, Bytes],
-    folds: tuple[Labels, Labels],
+    folds_of: tuple[Labels, Labels],
 ) -> tuple[Floats, Floats]:
     """Fit one class against another, at all points and without each fold in turn.
 
@@ -138,7 +139,7 @@ def fit_pair(
     gammas : float64 array of shape (n_points, n_folds)
         gamma as a number.
     images : pair of uint8 arrays of shape (n_class, height, width)
-    folds : pair of int64 arrays of shape (n_class,)
+    folds_of : pair of int64 arrays of shape (n_class,)
         The fold in which an image is held out.
 
     Returns
@@ -147,7 +148,7 @@ def fit_pair(
         A positive decision is one for the first class, as in libsvm.
     intercepts : float64 array of shape (n_points, n_folds)
     """
-    both, fold = np.concatenate(images), np.concatenate(folds)
+    both, fold_of = np.concatenate(images), np.concatenate(folds_of)
     second = np.repeat([0, 1], [len(images[0]), len(images[1])])
     gram, own = products(both, both), squares(both)
     coefficients = np.zeros((*gammas.shape, len(both)))
@@ -155,19 +156,19 @@ def fit_pair(
     with sklearn.config_context(assume_finite=True):
         for family in families(points):
             gamma_of_matrix = None
-            for held_out in range(gammas.shape[1]):
-                kept = np.flatnonzero(fold != held_out)
-                gamma = gammas[family[0], held_out]
+            for fold in range(gammas.shape[1]):
+                kept = np.flatnonzero(fold_of != fold)
+                gamma = gammas[family[0], fold]
                 if gamma != gamma_of_matrix:
                     matrix = kernel(points[family[0]], gamma, gram, own, own)
                     gamma_of_matrix = gamma
                 for i in family:
                     # libsvm leaves out what weighs nothing: no need to cut the matrix.
                     model = SVC(kernel="precomputed", C=points[i]["C"])
-                    model.fit(matrix, second, sample_weight=(fold != held_out).astype(float))
+                    model.fit(matrix, second, sample_weight=(fold_of != fold).astype(float))
                     # In a problem of two classes scikit-learn turns libsvm's signs.
-                    coefficients[i, held_out, kept[model.support_]] = -model.dual_coef_[0]
-                    intercepts[i, held_out] = -model.intercept_[0]
+                    coefficients[i, fold, kept[model.support_]] = -model.dual_coef_[0]
+                    intercepts[i, fold] = -model.intercept_[0]
     return coefficients, intercepts
 
 
@@ -175,7 +176,7 @@ def score_class(
     points: list[dict[str, Any]],
     gammas: Floats,
     images: Bytes,
-    fold: Labels,
+    fold_of: Labels,
     of_class: Bytes,
     coefficients: Floats,
 ) -> Floats:
@@ -186,7 +187,7 @@ def score_class(
     points, gammas
         As in `fit_pair`.
     images : uint8 array of shape (n_images, height, width)
-    fold : int64 array of shape (n_images,)
+    fold_of : int64 array of shape (n_images,)
         The fold in which each of them is held out.
     of_class : uint8 array of shape (n_class, height, width)
     coefficients : float64 array of shape (n_points, n_folds, n_class, n_classes - 1)
@@ -198,14 +199,14 @@ def score_class(
     """
     own = squares(of_class)
     scores = np.zeros((len(points), len(images), coefficients.shape[3]))
-    for held_out in range(gammas.shape[1]):
-        rows = np.flatnonzero(fold == held_out)
+    for fold in range(gammas.shape[1]):
+        rows = np.flatnonzero(fold_of == fold)
         gram, squares_of_rows = products(images[rows], of_class), squares(images[rows])
         for family in families(points):
-            gamma = gammas[family[0], held_out]
+            gamma = gammas[family[0], fold]
             matrix = kernel(points[family[0]], gamma, gram, squares_of_rows, own)
             for i in family:
-                scores[i, rows] = matrix @ coefficients[i, held_out]
+                scores[i, rows] = matrix @ coefficients[i, fold]
     return scores
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import skops.io
 from sklearn.base import BaseEstimator
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from stages.common import artifacts
 from stages.common.errors import UserError
@@ -71,5 +72,5 @@ def read(path: Path) -> BaseEstimator:
     """
     try:
         return skops.io.load(path, trusted=TRUSTED)
-    except (skops.io.exceptions.UntrustedTypesFoundException, zipfile.BadZipFile) as error:
+    except (UntrustedTypesFoundException, zipfile.BadZipFile, KeyError) as error:
         raise UserError(f"{path} is not a model of this pipeline: {error}.") from None

@@ -132,9 +132,14 @@ class Source(Section):
                 raise refuse("sha256", list(self.sha256), words)
         return self
 
-    def file(self, role: str) -> str:
-        """Name of the file that has a role: one of `ROLES`."""
-        return next(name for name in self.sha256 if any(part in name for part in ROLES[role]))
+    def files(self, folder: Path) -> dict[str, Path]:
+        """Paths of the four files in a folder, by their role: the keys of `ROLES`."""
+        return {
+            role: folder / name
+            for role, parts in ROLES.items()
+            for name in self.sha256
+            if any(part in name for part in parts)
+        }
 
 
 class Data(Section):

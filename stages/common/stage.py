@@ -14,6 +14,11 @@ from stages import SAME_BYTES
 from stages.common import settings
 from stages.common.errors import UserError
 from stages.common.lifetime import end_with_parent
+from stages.common.terminal import say
+
+
+class Interrupted(BaseException):
+    """Ctrl-C. Not a KeyboardInterrupt, which MLPClassifier takes for an early end of a fit."""
 
 
 def run(stage: Callable[[settings.Settings], None]) -> None:
@@ -29,8 +34,10 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
     try:
         params = settings.load()
         if not SAME_BYTES:
-            say("this machine is not x86-64 Linux with AVX2, FMA and glibc: expect metrics close")
-            say("to the committed ones, not the same bytes")
+            say(
+                "This machine is not x86-64 Linux with AVX2, FMA and glibc: expect metrics close to"
+            )
+            say("the committed ones, not the same bytes.")
         stage(params)
     except UserError as error:
         sys.exit(str(error))
@@ -39,17 +46,12 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         sys.exit(f"A file could not be read or written: {what}.")
-    except KeyboardInterrupt:
+    except Interrupted:
         sys.stderr.write("Interrupted: `dvc repro` will run this stage again.\n")
         sys.exit(130)
 
 
 def _interrupt(*_: object) -> None:
-    # The threads that feed other processes have nothing to add.
+    # This process is ending: the threads that feed its other processes have nothing to add.
     threading.excepthook = lambda _: None
-    raise KeyboardInterrupt
-
-
-def say(line: str) -> None:
-    """Tell the person at the terminal, at once."""
-    print(line, flush=True)
+    raise Interrupted

@@ -1,7 +1,7 @@
-"""Telling a person how far the work has come.
+"""What a person at the terminal sees: lines, tables, and how far the work has come.
 
-In a terminal a bar with the time left; elsewhere a plain line every few seconds, so that a log
-stays readable.
+Progress is a bar with the time left where there is a terminal, and elsewhere a plain line every
+few seconds, so that a log stays readable.
 """
 
 import sys
@@ -14,6 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 PLAIN_LINES_APART = 5.0  # seconds
+
+
+def say(line: str) -> None:
+    """Say one thing, at once."""
+    print(line, flush=True)
 
 
 class Progress:
@@ -78,11 +83,11 @@ class Progress:
 def _bar(in_bytes: bool) -> progress.Progress:
     amount = progress.DownloadColumn() if in_bytes else progress.MofNCompleteColumn()
     return progress.Progress(
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         amount,
         progress.TimeRemainingColumn(),
-        progress.TextColumn("{task.fields[what]}"),
+        progress.TextColumn("{task.fields[what]}", markup=False),
         console=Console(stderr=True),
     )
 
@@ -94,5 +99,6 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
         table.add_column(column, justify="right" if i else "left")
     for row in rows:
         table.add_row(*(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row))
-    print(f"\n{title}")
-    Console().print(table)
+    say(f"\n{title}")
+    # Names are shown as they are: they may hold what rich takes for markup.
+    Console(markup=False, emoji=False, highlight=False).print(table)
