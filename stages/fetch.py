@@ -238,7 +238,7 @@ def main(params: Settings) -> None:
     complete = names == set(source.sha256) and not missing(source, images.RAW)
     if not complete:
         INCOMING.mkdir(parents=True, exist_ok=True)
-        for name in names & set(missing(source, INCOMING)) - set(missing(source, images.RAW)):
+        for name in set(source.sha256) - set(missing(source, images.RAW)):
             shutil.copyfile(images.RAW / name, INCOMING / name)
         collect(source, INCOMING)
     files = source.files(images.RAW if complete else INCOMING)
