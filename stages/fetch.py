@@ -111,8 +111,11 @@ def collect(source: Source, folder: Path) -> None:
         if not wanted:
             break
     if wanted:
-        why = {place: reason for (place, name), reason in reasons.items() if name in wanted}
-        tried = "; ".join(f"{place} ({reason})" for place, reason in why.items())
+        why: dict[str, str] = {}
+        for (place, name), words in reasons.items():
+            if name in wanted:
+                why.setdefault(place, words)
+        tried = "; ".join(f"{place} ({words})" for place, words in why.items())
         raise NoSourceError(
             f"{', '.join(wanted)} could not be had: {tried or 'there was nowhere to look'}. "
             f"Set {MIRROR} to a folder or a URL that holds the dataset's files."

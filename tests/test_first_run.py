@@ -54,6 +54,14 @@ def test_without_a_source_it_is_the_demo_and_the_project_stays_as_it_was(
     assert run_in(alone)("git", "status", "--porcelain").stdout == before
 
 
+def test_a_mirror_that_was_named_and_is_wrong_is_said_not_replaced(
+    alone: Path, tmp_path: Path
+) -> None:
+    shown = first_run(alone, tmp_path, succeeds=False, FASHION_MNIST_MIRROR="mistyped")
+    assert "mistyped (no such folder)" in shown
+    assert "DEMO" not in shown
+
+
 def test_under_ci_nothing_is_substituted(alone: Path, tmp_path: Path) -> None:
     shown = first_run(alone, tmp_path, succeeds=False, CI="true")
     assert f"Set {fetch.MIRROR} to a folder" in shown

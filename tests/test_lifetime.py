@@ -45,7 +45,7 @@ def start(project: Path, stage: str, processes: int) -> subprocess.Popen[str]:
 def long_stage(project: Path) -> Iterator[subprocess.Popen[str]]:
     """A stage that fits in two other processes."""
     shell = start(project, "kmeans", 2)
-    wait_until(lambda: len(workers_of(shell.pid)) >= 2)
+    wait_until(lambda: len(fitting(shell.pid)) == 2)
     yield shell
     if members(shell.pid):
         os.killpg(shell.pid, signal.SIGKILL)
@@ -59,27 +59,38 @@ def wait_until(condition: Callable[[], bool], seconds: float = ENOUGH) -> None:
         time.sleep(0.1)
 
 
-def members(session: int) -> list[str]:
-    """Command lines of the living processes of a session."""
+def members(session: int) -> list[Path]:
+    """Folders in /proc of the living processes of a session."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             state, *_, of = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-            if int(of) == session and state != "Z":
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
         except OSError:
             continue
+        if int(of) == session and state != "Z":
+            found.append(folder)
     return found
 
 
-def workers_of(session: int) -> list[str]:
-    return [command for command in members(session) if "popen_loky" in command]
+def fitting(session: int) -> list[Path]:
+    """Those that have begun to fit: they leave Ctrl-C to the stage that started them."""
+    found = []
+    for folder in members(session):
+        try:
+            status = dict(
+                line.split(":\t") for line in (folder / "status").read_text().splitlines()
+            )
+            fits = "popen_loky" in (folder / "cmdline").read_text()
+        except OSError:
+            continue
+        if fits and int(status["SigIgn"], 16) & 1 << signal.SIGINT - 1:
+            found.append(folder)
+    return found
 
 
 def test_an_interrupted_stage_says_so_in_one_line_and_leaves_no_process(
     long_stage: subprocess.Popen[str],
 ) -> None:
-    time.sleep(1)
     os.killpg(long_stage.pid, signal.SIGINT)
     _, shown = long_stage.communicate(timeout=10)
     assert [line for line in shown.splitlines() if not line.startswith("kmeans: ")] == [
@@ -110,7 +121,8 @@ def test_a_stage_and_its_fits_end_when_what_started_them_is_killed(
 def test_a_fit_that_is_killed_ends_the_stage_in_a_sentence(
     long_stage: subprocess.Popen[str],
 ) -> None:
-    subprocess.run(["pkill", "-KILL", "-s", str(long_stage.pid), "-f", "popen_loky"], check=True)
+    for folder in fitting(long_stage.pid):
+        os.kill(int(folder.name), signal.SIGKILL)
     _, shown = long_stage.communicate(timeout=30)
     assert long_stage.returncode == 1
     assert shown.splitlines()[-1].startswith("A process that was fitting models was ended from")

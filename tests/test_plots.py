@@ -278,6 +278,16 @@ def test_the_page_needs_no_network(repository: Path) -> None:
     assert page.count("vegaEmbed('#") == sum(not isinstance(plot, str) for plot in PLOTS)
 
 
+def test_titles_of_another_dataset_than_the_results_are_refused(repository: Path) -> None:
+    data = repository / "metrics/data.json"
+    data.parent.mkdir()
+    data.write_text('{"dataset": "another"}')
+    result = run(sys.executable, "-m", "tools.plots", cwd=repository)
+    data.unlink()
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("The results are of another, but params.yaml names tiny: ")
+
+
 def test_an_unknown_revision_is_refused_in_the_words_of_dvc(repository: Path) -> None:
     result = run(sys.executable, "-m", "tools.plots", "nosuch", cwd=repository)
     assert (result.returncode, result.stdout) == (1, "")

@@ -358,7 +358,10 @@ def test_a_file_that_is_not_yaml_is_refused_in_one_line(
         pytest.param("# nothing\n", "the whole file is null, but must be", id="comments only"),
         pytest.param(LAUGHS + f"{TEXT}", "is not a parameter", id="a billion laughs"),
         pytest.param(
-            LAUGHS + TEXT.replace("2016515", "*a39"), "seed is [[[[[", id="a seed of laughs"
+            LAUGHS + TEXT.replace("2016515", "*a39"), "is not a parameter", id="a seed of laughs"
+        ),
+        pytest.param(
+            TEXT.replace("alpha:", "alhpa:"), "mlp.alhpa (now 0.0001) is not", id="a misspelt name"
         ),
         pytest.param(TEXT.replace("2016515", "&a [*a]"), "seed is [[[[", id="a list of itself"),
         pytest.param(TEXT.replace("2016515", "2020-01-02"), '"2020-01-02"', id="a date"),

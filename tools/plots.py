@@ -9,12 +9,14 @@ The page is DVC's own (`dvc plots show`, or `dvc plots diff` of the revisions), 
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import vl_convert
+from ruamel.yaml import YAML
 
 FRAME = Path(__file__).parents[1] / ".dvc" / "plots" / "page.html"
 # The last of Vega-Lite 5, the version that DVC's templates and ours are written for.
@@ -36,6 +38,17 @@ def write_page(revisions: list[str], out: Path) -> Path | None:
     return out / "index.html"
 
 
+def dataset_of_results() -> str | None:
+    """Name of the dataset whose results lie in the workspace; None if there are none."""
+    path = Path("metrics/data.json")
+    return json.loads(path.read_text(encoding="utf-8"))["dataset"] if path.is_file() else None
+
+
+def dataset_of_params() -> str:
+    """Name of the dataset in params.yaml, which DVC writes into the titles."""
+    return YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))["data"]["dataset"]
+
+
 def main() -> int:
     """Read the command line, write the page, print where it is."""
     parser = argparse.ArgumentParser(
@@ -44,6 +57,14 @@ def main() -> int:
     parser.add_argument("revisions", nargs="*", metavar="REV", help="Git revisions to compare")
     parser.add_argument("-o", "--out", type=Path, default=Path("dvc_plots"), metavar="DIR")
     arguments = parser.parse_args()
+    shown, named = dataset_of_results(), dataset_of_params()
+    if shown not in (named, None):
+        print(
+            f"The results are of {shown}, but params.yaml names {named}: dvc repro first, "
+            "or git restore params.yaml.",
+            file=sys.stderr,
+        )
+        return 1
     try:
         page = write_page(arguments.revisions, arguments.out)
     except OSError as error:

@@ -305,7 +305,8 @@ def check(values: Any) -> Settings:
 
 
 def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
+    # An unknown key first: it may be the misspelt name of one that is missing.
+    first = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     context = first.get("ctx", {})
     key = _dotted(*first["loc"], context.get("key", ""))
     value = _shown(context.get("value", first["input"]))

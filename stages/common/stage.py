@@ -34,10 +34,8 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
     try:
         params = settings.load()
         if not SAME_BYTES:
-            say(
-                "This machine is not x86-64 Linux with AVX2, FMA and glibc: expect metrics close to"
-            )
-            say("the committed ones, not the same bytes.")
+            say("This machine is not x86-64 Linux with AVX2, FMA and glibc:")
+            say("expect metrics close to the committed ones, not the same bytes.")
         stage(params)
     except UserError as error:
         sys.exit(str(error))
