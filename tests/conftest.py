@@ -1,11 +1,13 @@
 """What several tests need: the real images, and a small project that has been run."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +52,12 @@ def clean_environment(**others: str) -> dict[str, str]:
         for what in ("NAME", "EMAIL")
     }
     return {**kept, **identity, "PATH": path, **others}
+
+
+def metrics(name: str) -> dict[str, Any]:
+    """Committed metrics of the project."""
+    values: dict[str, Any] = json.loads((ROOT / f"metrics/{name}.json").read_text())
+    return values
 
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

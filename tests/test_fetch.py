@@ -20,9 +20,9 @@ from ruamel.yaml import YAML
 
 from stages import fetch
 from stages.common import settings
+from tests.conftest import ROOT
 from tools import garments
 
-ROOT = Path(__file__).parents[1]
 NAMES = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",

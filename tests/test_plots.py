@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -16,9 +15,9 @@ import pytest
 import vl_convert
 from ruamel.yaml import YAML
 
+from tests.conftest import ROOT, clean_environment
 from tools.plots import VEGA_LITE
 
-ROOT = Path(__file__).parents[1]
 PLOTS = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
 
 # None of these orders is the alphabetical one, and gamma's is not the numerical one.
@@ -33,7 +32,7 @@ Drawn = tuple[list[str], dict[str, Plot]]
 
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = clean_environment(PYTHONPATH=str(ROOT))
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )

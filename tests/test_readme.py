@@ -1,6 +1,5 @@
 """The README says what is so."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,9 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from stages.common import settings
-from tests.conftest import ROOT, Run
+from tests.conftest import ROOT, Run, metrics
 
 README = (ROOT / "README.md").read_text()
-
-
-def metrics(name: str) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads((ROOT / f"metrics/{name}.json").read_text())
-    return values
 
 
 def blocks(language: str) -> list[str]:
