@@ -1,5 +1,6 @@
 # make          the whole pipeline: environment, data, models, results
 # make test     lint, then the tests
+# make proofs   the slower tests: other machines, kills, faults; with Debian's packages
 # make demo     the pipeline on drawn garments, in a temporary clone: no network, two minutes
 # make plots    DVC's page of plots, to open without a network
 # make lock     requirements.in -> requirements.txt, requirements-dev.in -> requirements-dev.txt
@@ -8,13 +9,16 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all test lint demo plots lock
+.PHONY: all test lint proofs demo plots lock
 
 all: $(VENV)/requirements.txt
 	@python -m tools.first_run
 
 test: lint
 	@python -m pytest --numprocesses auto --dist loadfile
+
+proofs: $(VENV)/requirements-dev.txt
+	@python -m pytest --numprocesses auto --dist loadfile -m proof
 
 lint: $(VENV)/requirements-dev.txt
 	@ruff format --check

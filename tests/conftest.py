@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,18 +103,35 @@ def copy_of_project(folder: Path) -> None:
     run("git", "commit", "--quiet", "--message=project")
 
 
-@pytest.fixture(scope="session")
-def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project, run on drawn garments and committed; not to be changed."""
-    folder = tmp_path_factory.mktemp("reproduced") / "project"
+def reproduce(folder: Path, params: dict[str, Any]) -> None:
+    """Copy the project into a new folder, run it on drawn garments and commit the results."""
     folder.mkdir()
     copy_of_project(folder)
     garments.main([str(folder / demo.FOLDER)])
-    demo.set_params(folder / "params.yaml", SMALL)
+    demo.set_params(folder / "params.yaml", params)
     run = run_in(folder)
     run("dvc", "repro")
     run("git", "add", "--all")
     run("git", "commit", "--quiet", "--message=drawn garments")
+
+
+def results(project: Path) -> dict[str, str]:
+    """SHA-256 of every result and of what DVC knows of it, by path."""
+    paths = [project / "dvc.lock"]
+    for folder in ("data", "models", "metrics", "plots"):
+        paths += [path for path in (project / folder).rglob("*") if path.is_file()]
+    return {
+        str(path.relative_to(project)): fetch.sha256(path)
+        for path in paths
+        if "incoming" not in path.parts  # what fetch keeps for another try
+    }
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project, run on drawn garments and committed; not to be changed."""
+    folder = tmp_path_factory.mktemp("reproduced") / "project"
+    reproduce(folder, SMALL)
     return folder
 
 
@@ -142,3 +160,29 @@ def fashion_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
             raise
         pytest.skip(str(error))
     return folder
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Let a test that is marked `figure` count once, beside what it counts itself."""
+    if call.when == "call" and (marked := item.get_closest_marker("figure")):
+        item.user_properties.append(("figure", [marked.args[0], 1]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests that passed counted: variations held, kills survived."""
+    figures: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "figure":
+                figures[value[0]] += value[1]
+    for figure, number in figures.items():
+        terminalreporter.write_line(f"{figure}: {number}")
+
+
+Count = Callable[[str, int], None]
+
+
+@pytest.fixture
+def count(record_property: Callable[[str, object], None]) -> Count:
+    """Add to a figure that is printed at the end, if the test passes."""
+    return lambda figure, number: record_property("figure", [figure, number])

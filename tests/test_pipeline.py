@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from stages.fetch import sha256
-from tests.conftest import Run
+from tests.conftest import Run, results
 from tools import garments
 from tools.demo import FOLDER, set_params
 
@@ -19,18 +19,6 @@ STAGES = ["fetch", "prepare", "mlp_search", "svm_eval", "kmeans", "compare"]
 def ran(output: str) -> list[str]:
     """Name the stages that DVC ran."""
     return [name for name in STAGES if f"Running stage '{name}'" in output]
-
-
-def contents(project: Path) -> dict[str, str]:
-    """Digest of every result and of what DVC knows of it."""
-    paths = [project / "dvc.lock"]
-    for folder in ("data", "models", "metrics", "plots"):
-        paths += [path for path in (project / folder).rglob("*") if path.is_file()]
-    return {
-        str(path.relative_to(project)): sha256(path)
-        for path in paths
-        if "incoming" not in path.parts  # what fetch keeps for another try
-    }
 
 
 def test_a_second_repro_has_nothing_to_do(run: Run) -> None:
@@ -43,7 +31,7 @@ def test_a_second_repro_has_nothing_to_do(run: Run) -> None:
 def test_results_from_nothing_are_the_same_whatever_the_processes_and_the_environment(
     project: Path, run: Run
 ) -> None:
-    before = contents(project)
+    before = results(project)
     for out in ("data/raw", "data/prepared", "models", "metrics", "plots"):
         for path in (project / out).iterdir():
             path.unlink()
@@ -59,7 +47,7 @@ def test_results_from_nothing_are_the_same_whatever_the_processes_and_the_enviro
         TZ="Asia/Tokyo",
     )
     assert ran(done.stdout) == STAGES
-    assert contents(project) == before
+    assert results(project) == before
 
 
 @pytest.mark.parametrize(
@@ -83,23 +71,23 @@ def test_a_bad_parameter_ends_in_a_sentence_and_loses_nothing(
         "mirrors": ["few"],
         "sha256": {path.name: sha256(path) for path in (project / "few").iterdir()},
     }
-    before = contents(project)
+    before = results(project)
     set_params(project / "params.yaml", {"data.datasets.few": few, key: value})
     done = run("dvc", *command, succeeds=False)
     assert f"params.yaml: {sentence}" in done.stderr
     assert "Traceback" not in done.stderr
-    assert contents(project) == before
+    assert results(project) == before
 
 
 @pytest.mark.parametrize("change", ["mlp.alpha=-1", "kmeans.k=[2,x]", "+svm.colour=red"])
 def test_a_bad_parameter_of_an_experiment_loses_nothing(
     change: str, project: Path, run: Run
 ) -> None:
-    before = contents(project)
+    before = results(project)
     done = run("dvc", "exp", "run", "-S", change, succeeds=False)
     assert f"params.yaml: {change.strip('+').split('=')[0]}" in done.stderr
     assert "Traceback" not in done.stderr
-    assert contents(project) == before
+    assert results(project) == before
 
 
 def test_a_stage_that_is_run_past_the_gate_checks_too(project: Path, run: Run) -> None:
@@ -152,9 +140,9 @@ def test_a_comment_or_a_mirror_reruns_no_fit(project: Path, run: Run) -> None:
     params.write_text(f"# A comment.\n{params.read_text()}")
     assert ran(run("dvc", "repro").stdout) == []
     set_params(params, {"data.datasets.fashion-mnist.mirrors": ["https://mirror.invalid/"]})
-    before = contents(project)
+    before = results(project)
     assert ran(run("dvc", "repro").stdout) == ["fetch"]
-    after = contents(project)
+    after = results(project)
     assert {name for name in before if before[name] != after[name]} == {"dvc.lock"}
 
 

@@ -1,0 +1,1 @@
+"""Proofs of the promise, slower than tests and in need of more tools: `make proofs`."""

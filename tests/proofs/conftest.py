@@ -1,0 +1,43 @@
+"""What several proofs need: the smallest project that may be, run once."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SMALL, reproduce
+
+HERE = Path(__file__).parent
+
+# Ten drawn images of each class, and fits that are over in no time.
+SMALLEST = SMALL | {
+    "mlp.small_samples": 132,
+    "mlp.samples": 133,
+    "mlp.max_iter": 10,
+    "svm.search_samples": 132,
+    "svm.samples": 132,
+    "kmeans.samples": 132,
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test in this folder as a proof."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.proof)
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The smallest project, run on drawn garments and committed; not to be changed."""
+    folder = tmp_path_factory.mktemp("smallest") / "project"
+    reproduce(folder, SMALLEST)
+    return folder
+
+
+def tool(name: str) -> str:
+    """Path of a program; the proof that asks for it is skipped where there is none."""
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
