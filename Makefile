@@ -1,6 +1,7 @@
 # make          the whole pipeline: environment, data, models, results
 # make test     lint, then the tests
 # make proofs   the slower tests: other machines, kills, faults; with Debian's packages
+# make verify   a run from nothing against what is committed; REV=v1, QUICK=1
 # make demo     the pipeline on drawn garments, in a temporary clone: no network, two minutes
 # make plots    DVC's page of plots, to open without a network
 # make lock     requirements.in -> requirements.txt, requirements-dev.in -> requirements-dev.txt
@@ -9,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all test lint proofs demo plots lock
+.PHONY: all test lint proofs verify demo plots lock
 
 all: $(VENV)/requirements.txt
 	@python -m tools.first_run
@@ -24,6 +25,9 @@ lint: $(VENV)/requirements-dev.txt
 	@ruff format --check
 	@ruff check
 	@mypy
+
+verify: $(VENV)/requirements.txt
+	@python -m tools.verify $(if $(QUICK),--quick) $(REV)
 
 demo: $(VENV)/requirements.txt
 	@python -m tools.demo

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pytest
+
+import stages
 from tests.conftest import ROOT, clean_environment
 
 ENVIRONMENTS: dict[str, dict[str, str]] = {
@@ -81,6 +85,17 @@ def test_numpy_loaded_before_with_the_same_settings_is_accepted() -> None:
         "sys.exit(subprocess.run([sys.executable, '-c', 'import numpy, stages']).returncode)"
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not stages.SAME_BYTES, reason="no instruction sets are fixed here")
+def test_every_group_of_loops_that_numpy_may_choose_on_is_fixed() -> None:
+    """An upgrade of NumPy that adds a group has to be met in `INSTRUCTIONS`."""
+    dispatched = np.show_config("dicts")["SIMD Extensions"]  # type: ignore[call-overload]
+    groups = {*dispatched["found"], *dispatched["not found"]}
+    disabled = set(stages.INSTRUCTIONS["NPY_DISABLE_CPU_FEATURES"].split())
+    # X86_V3 is AVX2 and FMA, which every machine of the promise has.
+    assert groups - {"X86_V3"} == disabled
+    assert "X86_V3" in dispatched["found"]
 
 
 def test_numpy_and_blas_obey_the_contract() -> None:

@@ -11,14 +11,14 @@ A shape is a signed distance to its edge in pixels, negative inside, so ``np.max
 shapes. Coordinates are pixels from the centre of the image, x to the right and y down.
 """
 
-import argparse
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
+
+from tools.arguments import Parser
 
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
@@ -332,14 +332,6 @@ def write_idx(path: Path, array: Bytes) -> None:
     """Write an array of bytes, of any shape, as one IDX file."""
     header = np.array([0x0800 + array.ndim, *array.shape], dtype=">u4")
     path.write_bytes(header.tobytes() + array.tobytes())
-
-
-class Parser(argparse.ArgumentParser):
-    """Parser that reports an error in one sentence and exits with code 1."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit, with the message on standard error."""
-        raise SystemExit(f"{self.prog}: {message}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

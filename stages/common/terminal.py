@@ -92,11 +92,13 @@ def _bar(in_bytes: bool) -> progress.Progress:
     )
 
 
-def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
-    """Print results as a table: the first column to the left, the others to the right."""
+def print_table(
+    title: str, columns: list[str], rows: list[list[object]], numbers: bool = True
+) -> None:
+    """Print results as a table: to the right what are `numbers`, all columns but the first."""
     table = Table()
     for i, column in enumerate(columns):
-        table.add_column(column, justify="right" if i else "left")
+        table.add_column(column, justify="right" if numbers and i else "left")
     for row in rows:
         table.add_row(*(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row))
     say(f"\n{title}")

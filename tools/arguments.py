@@ -1,0 +1,12 @@
+"""The command line, as every tool reads it."""
+
+import argparse
+from typing import NoReturn
+
+
+class Parser(argparse.ArgumentParser):
+    """Parser that reports an error in one sentence and exits with code 1."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit, with the message on standard error."""
+        raise SystemExit(f"{self.prog}: {message}")

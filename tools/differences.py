@@ -1,0 +1,185 @@
+"""What differs between two contents of a file, in the words of its kind.
+
+Each kind of file is taken apart into named values and arrays: a metric, a cell of a table, the
+pixels of a picture, an attribute of a model. Two files differ where a part of one does.
+"""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+Parts = dict[str, Any]
+MISSING = "nothing"
+# Readers' errors; such a file is compared byte by byte.
+NO_FILE_OF_ITS_KIND = (
+    ValueError,
+    LookupError,
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    Image.DecompressionBombError,
+)
+
+
+def describe(name: str, old: bytes, new: bytes) -> str:
+    """Say what differs between two contents of a file.
+
+    Parameters
+    ----------
+    name : str
+        The file's name: its ending says of which kind it is.
+    old, new : bytes
+
+    Returns
+    -------
+    str
+        The first part that differs, how far, and how many more do.
+    """
+    if old == new:
+        return "no difference"
+    take_apart = KINDS.get(PurePath(name).suffix, _bytes)
+    try:
+        return first_difference(take_apart(old), take_apart(new))
+    except NO_FILE_OF_ITS_KIND:
+        return first_difference(_bytes(old), _bytes(new))
+
+
+def first_difference(old: Parts, new: Parts) -> str:
+    """Say which of two sets of named values and arrays differ, and the first of them how far."""
+    names = [
+        name for name in {**old, **new} if not _same(old.get(name, MISSING), new.get(name, MISSING))
+    ]
+    if not names:
+        return "the same values, written in other bytes"
+    change = _change(old.get(names[0], MISSING), new.get(names[0], MISSING))
+    more = f"; {len(names) - 1} more differ" if len(names) > 1 else ""
+    return f"{names[0]}: {change}{more}"
+
+
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Values of nested mappings and lists, by dotted key: `svm.grid.rbf.C[0]`."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from flat(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and value:
+        for i, item in enumerate(value):
+            yield from flat(item, f"{name}[{i}]")
+    else:
+        yield name, value
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
+        return old.shape == new.shape and old.dtype == new.dtype and not _differing(old, new).any()
+    return type(old) is type(new) and (old == new or (old != old and new != new))
+
+
+def _differing(old: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    both_undefined = (old != old) & (new != new)
+    return (old != new) & ~both_undefined
+
+
+def _change(old: Any, new: Any) -> str:
+    if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
+        if old.dtype != new.dtype:
+            return f"{_shown(old)} → {_shown(new)}"
+        if old.shape != new.shape:
+            return f"{_size(old)} → {_size(new)}"
+        differing = _differing(old, new)
+        text = f"{np.count_nonzero(differing):,} of {differing.size:,} differ"
+        if np.issubdtype(old.dtype, np.number):
+            distance = np.abs(old[differing].astype(float) - new[differing].astype(float)).max()
+            text += f", by at most {distance:.3g}"
+        return text
+    text = f"{_shown(old)} → {_shown(new)}"
+    distance = _distance(old, new)
+    return text if distance is None else f"{text} ({distance:+.6g})"
+
+
+def _distance(old: Any, new: Any) -> float | None:
+    """How far apart two numbers are, cells of a table too; None for anything else."""
+    if isinstance(old, bool) or isinstance(new, bool):
+        return None
+    try:
+        return float(new) - float(old)
+    except (TypeError, ValueError):
+        return None
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{_size(value)} of {value.dtype}"
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _size(array: npt.NDArray[Any]) -> str:
+    return "×".join(map(str, array.shape))
+
+
+def _bytes(content: bytes) -> Parts:
+    return {"bytes": np.frombuffer(content, np.uint8)}
+
+
+def _json(content: bytes) -> Parts:
+    return dict(flat(json.loads(content)))
+
+
+def _table(content: bytes) -> Parts:
+    """Cells by row and column; the first row below the head is row 1."""
+    head, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
+    return {
+        f"row {i}, {column}": cell
+        for i, row in enumerate(rows, 1)
+        for column, cell in zip(head, row, strict=True)
+    }
+
+
+def _picture(content: bytes) -> Parts:
+    with Image.open(io.BytesIO(content)) as picture:
+        pixels = np.array(picture.convert("RGBA"))
+    return {"pixels": pixels.view("V4")[..., 0]}
+
+
+def _array(content: bytes) -> Parts:
+    return {"array": np.load(io.BytesIO(content), allow_pickle=False)}
+
+
+def _model(content: bytes) -> Parts:
+    """Attributes of a skops archive: what its schema says outright, and the arrays it names."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+
+        def parts(node: Any, name: str) -> Iterator[tuple[str, Any]]:
+            if isinstance(node, dict) and isinstance(node.get("file"), str):
+                yield name, _array(archive.read(node["file"]))["array"]
+            elif isinstance(node, dict):
+                for key, item in node.items():
+                    below = name if key == "content" else f"{name}.{key}".lstrip(".")
+                    yield from parts(item, below)
+            elif isinstance(node, list):
+                for i, item in enumerate(node):
+                    yield from parts(item, f"{name}[{i}]")
+            else:
+                yield name, node
+
+        found: Parts = {}
+        for name, value in parts(json.loads(archive.read("schema.json")), ""):
+            found.setdefault(name, value)  # an estimator's own class before its dictionary's
+        return found
+
+
+KINDS: dict[str, Callable[[bytes], Parts]] = {
+    ".json": _json,
+    ".csv": _table,
+    ".png": _picture,
+    ".npy": _array,
+    ".skops": _model,
+}

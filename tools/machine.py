@@ -1,0 +1,82 @@
+"""What the arithmetic runs on: processor, kernels, threads, C library, versions.
+
+    python tools/machine.py    # as JSON, under the contract of the `stages` in PYTHONPATH
+
+It is run by its path, so that it can describe the environment of a revision that has no such
+file.
+"""
+
+import json
+import os
+import platform
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import stages  # before NumPy is loaded
+
+# isort: split
+import numpy as np
+import sklearn.cluster
+import sklearn.svm  # noqa: F401 - with SciPy's BLAS and OpenMP, which these load
+from threadpoolctl import threadpool_info
+
+INSTRUCTIONS = re.compile(r"sse4|avx|fma|f16c|bmi")
+PACKAGES = {"dvc", "joblib", "numpy", "pandas", "pillow", "scikit-learn", "scipy", "skops"}
+
+
+def processor() -> tuple[str, list[str]]:
+    """Name of the processor, and those of its instruction sets that arithmetic may use."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return platform.processor() or platform.machine(), []
+    text = cpuinfo.read_text(encoding="utf-8")
+    named = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
+    flags = re.search(r"^flags\s*: (.*)$", text, re.MULTILINE)
+    name = named[1] if named else platform.machine()
+    return name, [flag for flag in flags[1].split() if INSTRUCTIONS.match(flag)] if flags else []
+
+
+def about() -> dict[str, Any]:
+    """Describe this machine, and what the stages make of it.
+
+    Returns
+    -------
+    dict
+        Nothing in it names the machine, its user, or a place in it.
+    """
+    name, instructions = processor()
+    libraries = threadpool_info()
+    simd = np.show_config("dicts")["SIMD Extensions"]
+    return {
+        "processor": name,
+        "instructions": instructions,
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "libc": " ".join(platform.libc_ver()).strip(),
+        "blas": sorted(
+            {
+                f"{library['internal_api']} {library['version']}, "
+                f"{library.get('architecture', 'unknown')} kernels"
+                for library in libraries
+                if library["user_api"] == "blas"
+            }
+        ),
+        "numpy_loops": [*simd["baseline"], *simd["found"]],
+        "threads_per_fit": max((library["num_threads"] for library in libraries), default=1),
+        "same_bytes_promised": stages.SAME_BYTES,
+        "python": platform.python_version(),
+        "packages": dict(
+            sorted(
+                (package.name.lower(), package.version)
+                for package in metadata.distributions()
+                if package.name.lower() in PACKAGES
+            )
+        ),
+    }
+
+
+if __name__ == "__main__":
+    json.dump(about(), sys.stdout)
