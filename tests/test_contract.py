@@ -90,7 +90,7 @@ def test_numpy_loaded_before_with_the_same_settings_is_accepted() -> None:
 @pytest.mark.skipif(not stages.SAME_BYTES, reason="no instruction sets are fixed here")
 def test_every_group_of_loops_that_numpy_may_choose_on_is_fixed() -> None:
     """An upgrade of NumPy that adds a group has to be met in `INSTRUCTIONS`."""
-    dispatched = np.show_config("dicts")["SIMD Extensions"]  # type: ignore[call-overload]
+    dispatched = np.show_config("dicts")["SIMD Extensions"]
     groups = {*dispatched["found"], *dispatched["not found"]}
     disabled = set(stages.INSTRUCTIONS["NPY_DISABLE_CPU_FEATURES"].split())
     # X86_V3 is AVX2 and FMA, which every machine of the promise has.
