@@ -49,7 +49,7 @@ mkdir -p ../behind && mount --bind . ../behind &&
 disorderfs -q -o nonempty --sort-dirents=yes --reverse-dirents=yes ../behind "$PWD" &&
 cd "$PWD" && "$@"' sh"""
 BLAS = "env OPENBLAS_CORETYPE=SkylakeX OPENBLAS_NUM_THREADS=3 OMP_NUM_THREADS=3"
-LOOPS = "env NPY_ENABLE_CPU_FEATURES=X86_V4 NPY_DISABLE_CPU_FEATURES="
+LOOPS = "env 'NPY_ENABLE_CPU_FEATURES=X86_V3 X86_V4' NPY_DISABLE_CPU_FEATURES="
 CHUNKS = "env SKLEARN_WORKING_MEMORY=1 SKLEARN_PAIRWISE_DIST_CHUNK_SIZE=50"
 
 FITS = "python -c 'from stages.common import fits; print(fits.processes())'"
@@ -64,7 +64,7 @@ VARIATIONS = {
     "number of processes: 2": Variation("env FIT_PROCESSES=2", FITS, "2"),
     "number of processes: 5": Variation("env FIT_PROCESSES=5", FITS, "5"),
     "BLAS": Variation(BLAS, "echo $OPENBLAS_CORETYPE", "SkylakeX"),
-    "loops": Variation(LOOPS, "echo $NPY_ENABLE_CPU_FEATURES", "X86_V4"),
+    "loops": Variation(LOOPS, "echo $NPY_ENABLE_CPU_FEATURES", "X86_V3 X86_V4"),
     "size of chunks": Variation(CHUNKS, MEMORY, "1"),
     "order of sets": Variation("env PYTHONHASHSEED=0", RANDOM, "0"),
     "addresses in memory": Variation("setarch -R", "cat /proc/self/personality", "00040000"),
