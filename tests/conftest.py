@@ -127,6 +127,12 @@ def results(project: Path) -> dict[str, str]:
     }
 
 
+def forget_results(project: Path) -> None:
+    """Remove every result, and DVC's cache of them."""
+    for folder in ("data/raw", "data/prepared", "models", "metrics", "plots", ".dvc/cache"):
+        shutil.rmtree(project / folder)
+
+
 @pytest.fixture(scope="session")
 def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project, run on drawn garments and committed; not to be changed."""

@@ -1,7 +1,6 @@
 """The pipeline as its users run it: real DVC, in a small project of its own."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stages.fetch import sha256
-from tests.conftest import Run, results
+from tests.conftest import Run, forget_results, results
 from tools import garments
 from tools.demo import FOLDER, set_params
 
@@ -32,10 +31,7 @@ def test_results_from_nothing_are_the_same_whatever_the_processes_and_the_enviro
     project: Path, run: Run
 ) -> None:
     before = results(project)
-    for out in ("data/raw", "data/prepared", "models", "metrics", "plots"):
-        for path in (project / out).iterdir():
-            path.unlink()
-    subprocess.run(["rm", "-r", str(project / ".dvc/cache")], check=True)
+    forget_results(project)
     done = run(
         "dvc",
         "repro",

@@ -1,0 +1,122 @@
+"""One thing about the machine differs, and every byte of the results stays.
+
+The list follows that of reprotest, Debian's tool for reproducible builds.
+"""
+
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import Run, forget_results, results, run_in
+from tests.proofs.conftest import tool
+
+
+class Variation(NamedTuple):
+    """What differs, and how it is seen.
+
+    Attributes
+    ----------
+    under : str
+        What is written before a command.
+    question, answer : str
+        A command that is run so too, and what it must print.
+    folder : str
+        Name of the project's folder.
+    """
+
+    under: str
+    question: str
+    answer: str
+    folder: str = "project"
+
+
+# Words before a command; each leaves what it makes beside the project.
+NEEDED = ("taskset", "setarch", "localedef", "faketime", "unshare", "disorderfs")
+LOCALE = """sh -c 'localedef -i "${0%.*}" -f "${0#*.}" "../$0" &&
+export LC_ALL="$0" LOCPATH=.. && exec "$@"'"""
+UMASK = """sh -c 'umask 077 && exec "$@"' sh"""
+HOME = """sh -c 'mkdir -p ../home && HOME=$(realpath ../home) && exec "$@"' sh"""
+USER = "unshare --user --map-user=1234 --map-group=1234 env USER=somebody LOGNAME=somebody"
+HOST = """unshare --map-root-user --uts sh -c 'hostname elsewhere && exec "$@"' sh"""
+TERMINAL = """python -c '
+import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'"""
+# The project is seen through disorderfs, in its place: a folder's files are listed from Z to A.
+BACKWARDS = """unshare --map-root-user --mount --pid --fork --mount-proc sh -c '
+mkdir -p ../behind && mount --bind . ../behind &&
+disorderfs -q -o nonempty --sort-dirents=yes --reverse-dirents=yes ../behind "$PWD" &&
+cd "$PWD" && "$@"' sh"""
+BLAS = "env OPENBLAS_CORETYPE=SkylakeX OPENBLAS_NUM_THREADS=3 OMP_NUM_THREADS=3"
+LOOPS = "env 'NPY_ENABLE_CPU_FEATURES=X86_V3 X86_V4' NPY_DISABLE_CPU_FEATURES="
+CHUNKS = "env SKLEARN_WORKING_MEMORY=1 SKLEARN_PAIRWISE_DIST_CHUNK_SIZE=50"
+
+FITS = "python -c 'from stages.common import fits; print(fits.processes())'"
+LETTERS = "python -c 'import sys; print(sys.stdout.encoding)'"
+RANDOM = "python -c 'import sys; print(sys.flags.hash_randomization)'"
+MEMORY = "python -c 'import sklearn; print(sklearn.get_config()[\"working_memory\"])'"
+ODD = "ein Pfad, 'so' & söwas · 衣服"
+
+VARIATIONS = {
+    "core": Variation("taskset --cpu-list 0", FITS, "1"),
+    "number of processes: 1": Variation("env FIT_PROCESSES=1", FITS, "1"),
+    "number of processes: 2": Variation("env FIT_PROCESSES=2", FITS, "2"),
+    "number of processes: 5": Variation("env FIT_PROCESSES=5", FITS, "5"),
+    "BLAS": Variation(BLAS, "echo $OPENBLAS_CORETYPE", "SkylakeX"),
+    "loops": Variation(LOOPS, "echo $NPY_ENABLE_CPU_FEATURES", "X86_V3 X86_V4"),
+    "size of chunks": Variation(CHUNKS, MEMORY, "1"),
+    "order of sets": Variation("env PYTHONHASHSEED=0", RANDOM, "0"),
+    "addresses in memory": Variation("setarch -R", "cat /proc/self/personality", "00040000"),
+    "kernel": Variation("setarch --uname-2.6", "uname -r | cut -c -4", "2.6."),
+    "decimal point": Variation(f"{LOCALE} de_DE.UTF-8", "locale decimal_point", ","),
+    "small letter of I": Variation(f"{LOCALE} tr_TR.UTF-8", "echo I | sed 's/I/\\L&/'", "ı"),
+    "encoding: Latin 1": Variation(f"{LOCALE} de_DE.ISO-8859-1", LETTERS, "iso8859-1"),
+    "encoding: ASCII": Variation(
+        "env LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0", LETTERS, "ascii"
+    ),
+    "time zone": Variation("env TZ=XYZ-13:45", "date +%z", "+1345"),
+    "year": Variation("faketime 2041-02-03", "date +%Y", "2041"),
+    "umask": Variation(UMASK, "umask", "0077"),
+    "home": Variation(HOME, 'basename "$HOME"', "home"),
+    "user than root": Variation(USER, "id --user", "1234"),
+    "host": Variation(HOST, "hostname", "elsewhere"),
+    "kind of output: a terminal": Variation(TERMINAL, "test -t 1 && echo terminal", "terminal"),
+    "path": Variation("env", 'basename "$PWD"', ODD, folder=ODD),
+    "order of files": Variation(BACKWARDS, "ls -U | sort --check --reverse && echo so", "so"),
+}
+
+
+@pytest.mark.figure("variations held")
+@pytest.mark.parametrize("variation", VARIATIONS.values(), ids=VARIATIONS)
+def test_every_byte_is_the_same_with_another(
+    variation: Variation, project: Path, tmp_path: Path
+) -> None:
+    for name in NEEDED:
+        if name in variation.under:
+            tool(name)
+    if "localedef" in variation.under and not Path("/usr/share/i18n/locales").is_dir():
+        pytest.skip("locales is not installed")
+    before = results(project)
+    run = run_in(project.rename(tmp_path / variation.folder))
+    project = tmp_path / variation.folder
+    under = shlex.split(variation.under)
+    assert run(*under, "sh", "-c", variation.question).stdout.strip() == variation.answer
+    forget_results(project)
+    run(*under, "dvc", "repro")
+    assert results(project) == before
+    assert run("git", "status", "--porcelain").stdout == ""
+
+
+@pytest.mark.figure("variations held")
+def test_the_c_librarys_fma_forms_belong_to_the_promise_and_without_them_the_metrics_stay(
+    project: Path, run: Run
+) -> None:
+    before = results(project)
+    forget_results(project)
+    run("dvc", "repro", GLIBC_TUNABLES="glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4")
+    after = results(project)
+    assert set(after) == set(before)
+    others = {name for name in before if after[name] != before[name]}
+    assert others
+    assert {name.split("/")[0] for name in others} == {"models", "dvc.lock"}
