@@ -12,8 +12,14 @@ and glibc. Elsewhere the pipeline runs, and only about the same metrics can be e
 
 import os
 import platform
+import signal
 import sys
 from pathlib import Path
+
+# While `python -m` looks for a stage: until the stage sees to Ctrl-C itself, a second or two
+# later, it ends the process without a traceback of imports.
+if sys.argv[0] == "-m":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 # One thread per fit: parallelism lies between fits, in processes, where it changes nothing.
 THREADS = {
