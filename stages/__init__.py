@@ -16,10 +16,14 @@ import signal
 import sys
 from pathlib import Path
 
-# While `python -m` looks for a stage: until the stage sees to Ctrl-C itself, a second or two
-# later, it ends the process without a traceback of imports.
+from stages.common.lifetime import end_with_parent, end_with_shell
+
+# While `python -m` looks for a stage: imports take a second or two, and until the stage sees to
+# Ctrl-C itself, that ends the process without a traceback.
 if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent()
+    end_with_shell()
 
 # One thread per fit: parallelism lies between fits, in processes, where it changes nothing.
 THREADS = {

@@ -3,9 +3,11 @@
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 ENOUGH = 60.0  # seconds in which a stage has surely begun to fit
+INTERRUPT = 1 << signal.SIGINT - 1  # in a set of signals
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = ENOUGH) -> None:
@@ -28,29 +30,43 @@ def members(session: int) -> list[Path]:
     return found
 
 
-def fitting(session: int) -> list[Path]:
-    """Those that have begun to fit: they leave Ctrl-C to the stage that started them."""
+def fit_processes(session: int) -> list[Path]:
+    """Those that a stage started to fit models, whether they have begun or not."""
     found = []
     for folder in members(session):
-        try:
-            status = dict(
-                line.split(":\t") for line in (folder / "status").read_text().splitlines()
-            )
-            fits = "popen_loky" in (folder / "cmdline").read_text()
-        except OSError:
-            continue
-        if fits and int(status["SigIgn"], 16) & 1 << signal.SIGINT - 1:
-            found.append(folder)
+        with suppress(OSError):
+            if "popen_loky" in (folder / "cmdline").read_text():
+                found.append(folder)
     return found
+
+
+def signals(process: int, which: str) -> int:
+    """One of the sets of signals of a process, as /proc names it: SigBlk, SigIgn, SigCgt."""
+    with suppress(OSError):
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        return int(dict(line.split(":\t") for line in lines)[which], 16)
+    return 0
+
+
+def fitting(session: int) -> list[Path]:
+    """Those of them that have begun: they leave Ctrl-C to the stage that started them."""
+    return [
+        folder
+        for folder in fit_processes(session)
+        if signals(int(folder.name), "SigIgn") & INTERRUPT
+    ]
+
+
+def blocks_interrupts(process: int) -> bool:
+    """Whether a stage has come so far as to see to Ctrl-C itself."""
+    return bool(signals(process, "SigBlk") & INTERRUPT)
 
 
 def stage_in(session: int, stage: str) -> int | None:
     """Number of the process that is a stage, of the living ones of a session."""
     for folder in members(session):
-        try:
+        with suppress(OSError):
             arguments = (folder / "cmdline").read_text().split("\0")
-        except OSError:
-            continue
-        if arguments[1:3] == ["-m", f"stages.{stage}"]:
-            return int(folder.name)
+            if arguments[1:3] == ["-m", f"stages.{stage}"]:
+                return int(folder.name)
     return None

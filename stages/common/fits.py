@@ -21,7 +21,7 @@ from sklearn.callback import CallbackContext
 from sklearn.model_selection import GridSearchCV
 
 from stages.common.errors import UserError
-from stages.common.lifetime import end_with_parent
+from stages.common.lifetime import begin_as_child
 from stages.common.terminal import Progress
 
 # When this process is killed, joblib's resource tracker deletes what it left in temporary
@@ -87,19 +87,13 @@ def _workers() -> Iterator[None]:
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
-        with joblib.parallel_config("loky", initializer=_begin, initargs=(os.getpid(),)):
+        with joblib.parallel_config("loky", initializer=begin_as_child, initargs=(os.getpid(),)):
             yield
     except BrokenProcessPool:
         raise UserError(
             "A process that was fitting models was ended from outside, most likely for want of "
             f"memory: lower the sample counts in params.yaml, or set {PROCESSES} to fewer."
         ) from None
-
-
-def _begin(parent: int) -> None:
-    # The process that started this one sees to Ctrl-C.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent(parent)
 
 
 def _numbered(i: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[int, Any]:

@@ -30,6 +30,23 @@ def end_with_parent(parent: int | None = None) -> None:
             signal.raise_signal(signal.SIGTERM)
 
 
+def begin_as_child(parent: int) -> None:
+    """Begin as a process that works for another: it ends with that one, which sees to Ctrl-C.
+
+    Parameters
+    ----------
+    parent : int
+        Number of the other process.
+
+    Notes
+    -----
+    Here, and not beside the fits, because this module is quickly imported: until then a process
+    that was just started does not know that the other is gone.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(parent)
+
+
 def end_with_shell() -> None:
     """Have this process terminated when the one is gone that started it through a shell.
 
@@ -44,6 +61,7 @@ def end_with_shell() -> None:
 
 
 def _end_without(shell: int, parent: int) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # the main thread's to see to
     while _parent(shell) == parent:
         time.sleep(LOOK_AGAIN)
     os.kill(os.getpid(), signal.SIGTERM)

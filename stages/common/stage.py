@@ -15,7 +15,7 @@ from collections.abc import Callable
 from stages import SAME_BYTES
 from stages.common import settings
 from stages.common.errors import UserError
-from stages.common.lifetime import end_with_parent, end_with_shell
+from stages.common.lifetime import end_with_parent
 from stages.common.terminal import last_words, say
 
 INTERRUPTED = 130  # the exit code that shells give for Ctrl-C
@@ -30,7 +30,6 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
         Reads its inputs, computes, writes its outputs.
     """
     _leave_at_interrupt()
-    end_with_shell()
     run_tool(stage)
 
 
