@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from pathlib import Path
+from pickle import PicklingError
 from threading import Event, Thread
 from typing import Any
 
@@ -93,6 +94,12 @@ def _workers() -> Iterator[None]:
         raise UserError(
             "A process that was fitting models was ended from outside, most likely for want of "
             f"memory: lower the sample counts in params.yaml, or set {PROCESSES} to fewer."
+        ) from None
+    except PicklingError:
+        raise UserError(
+            "Images could not be handed to the processes that fit models: there is most likely no "
+            f"room left in {tempfile.gettempdir()} or /dev/shm. Make some, or set TMPDIR to a "
+            "folder with more."
         ) from None
 
 

@@ -52,7 +52,7 @@ def run_tool(tool: Callable[[settings.Settings], None]) -> None:
     except MemoryError as error:
         sys.exit(f"Out of memory ({error}): lower the sample counts in {settings.PARAMS}.")
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
         sys.exit(f"A file could not be read or written: {what}.")
     except KeyboardInterrupt:
         last_words("Interrupted.")

@@ -26,10 +26,11 @@ SAID = "Interrupted: `dvc repro` will run this stage again."
 
 # Fits that last longer than that: networks, clusters and the last fit of the kernels.
 LONG = {
-    "mlp.small_samples": 3000,
+    "mlp.small_samples": 2000,
+    "mlp.samples": 3000,
     "mlp.architectures": [[500, 500]],
     "mlp.max_iter": 100000,
-    "mlp.tol": 0.0,
+    "mlp.tol": 1e-12,
     "svm.samples": 3000,
     "svm.search_samples": 3000,
     "kmeans.samples": 3000,
