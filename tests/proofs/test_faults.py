@@ -31,7 +31,6 @@ def faulty(mounts: list[str], project: Path, stage: str, fault: str, mend: str) 
 
     Both in one shell, for what it mounts is seen by no other process.
     """
-    shutil.rmtree(project / ".dvc/cache/runs")
     for made in MADE[stage]:  # as DVC does, which then has nothing to remove from a faulty folder
         path = project / made
         shutil.rmtree(path) if path.is_dir() else path.unlink()

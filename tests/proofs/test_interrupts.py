@@ -33,6 +33,7 @@ LONG = {
     "mlp.tol": 1e-12,
     "svm.samples": 3000,
     "svm.search_samples": 3000,
+    "svm.grid": {"rbf": {"C": [1], "gamma": [1]}},
     "kmeans.samples": 3000,
     "kmeans.n_init": 1000,
 }

@@ -10,7 +10,6 @@ from tests.conftest import results
 from tests.processes import ENOUGH, fit_processes, fitting, wait_until
 from tests.proofs.kills import (
     FITTING,
-    MADE,
     MOMENTS,
     assert_recovers,
     assert_survives_a_kill,
@@ -20,8 +19,7 @@ from tests.proofs.kills import (
 
 
 @pytest.mark.figure("kills survived")
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("stage", MADE)
+@pytest.mark.parametrize(("stage", "moment"), MOMENTS)
 def test_after_a_kill_of_a_stage_all_is_over_in_five_seconds_and_the_next_run_makes_the_same(
     stage: str, moment: str, project: Path
 ) -> None:
