@@ -37,7 +37,7 @@ def faulty(mounts: list[str], project: Path, stage: str, fault: str, mend: str) 
     shutil.rmtree(project / "data/incoming", ignore_errors=True)
     script = f"""
         {fault}
-        if dvc repro --force --no-run-cache --single-item {stage}; then exit 9; fi
+        dvc repro --force --no-run-cache --single-item {stage} || echo failed with $?
         {mend}
         dvc repro > repaired 2>&1 || {{ cat repaired; exit 8; }}
         rm repaired
@@ -57,6 +57,7 @@ def faulty(mounts: list[str], project: Path, stage: str, fault: str, mend: str) 
 
 
 def assert_one_sentence(shown: str, sentence: str) -> None:
+    assert "failed with 255" in shown, shown
     assert shown.count(sentence) == 1, shown
     assert "Traceback" not in shown
 
@@ -116,7 +117,7 @@ def test_no_room_for_temporary_files_is_a_sentence_and_with_room_the_next_run_ma
         project,
         stage,
         # Room for what DVC writes, but not for images.
-        "mount -t tmpfs -o size=600k tmpfs ../temporary; mount -t tmpfs -o size=8k tmpfs /dev/shm",
+        "mount -t tmpfs -o size=600k tmpfs ../temporary; mount -t tmpfs -o size=64k tmpfs /dev/shm",
         "umount ../temporary /dev/shm",
     )
     assert_one_sentence(shown, "there is most likely no room left in")
@@ -159,7 +160,9 @@ def test_when_memory_ends_it_is_a_sentence_and_with_more_the_next_run_makes_the_
         wait_until(lambda: run.dvc.poll() is not None, 2 * ENOUGH)
     shown = run.shown.read_text()
     assert run.dvc.returncode == 255, shown
-    assert_one_sentence(shown, "lower the sample counts in params.yaml")
+    assert shown.count("lower the sample counts in params.yaml") == 1, shown
+    # Where a fit has no memory left to report that, joblib prints what it wanted to report.
+    assert whose == "a fit's" or "Traceback" not in shown, shown
     run_in(project)("git", "restore", "params.yaml")
     assert_recovers(project, before, listing)
 
