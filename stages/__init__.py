@@ -12,8 +12,18 @@ and glibc. Elsewhere the pipeline runs, and only about the same metrics can be e
 
 import os
 import platform
+import signal
 import sys
 from pathlib import Path
+
+from stages.common.lifetime import end_with_parent, end_with_shell
+
+# While `python -m` looks for a stage: imports take a second or two, and until the stage sees to
+# Ctrl-C itself, that ends the process without a traceback.
+if sys.argv[0] == "-m":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent()
+    end_with_shell()
 
 # One thread per fit: parallelism lies between fits, in processes, where it changes nothing.
 THREADS = {

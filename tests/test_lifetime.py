@@ -5,18 +5,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import clean_environment
+from tests.processes import fitting, members, wait_until
 from tools.demo import set_params
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-ENOUGH = 60.0  # seconds in which a stage has surely begun to fit
-
 
 LONG = {
     "kmeans.samples": 3000,
@@ -50,42 +48,6 @@ def long_stage(project: Path) -> Iterator[subprocess.Popen[str]]:
     if members(shell.pid):
         os.killpg(shell.pid, signal.SIGKILL)
     shell.communicate()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = ENOUGH) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, condition
-        time.sleep(0.1)
-
-
-def members(session: int) -> list[Path]:
-    """Folders in /proc of the living processes of a session."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, *_, of = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-        except OSError:
-            continue
-        if int(of) == session and state != "Z":
-            found.append(folder)
-    return found
-
-
-def fitting(session: int) -> list[Path]:
-    """Those that have begun to fit: they leave Ctrl-C to the stage that started them."""
-    found = []
-    for folder in members(session):
-        try:
-            status = dict(
-                line.split(":\t") for line in (folder / "status").read_text().splitlines()
-            )
-            fits = "popen_loky" in (folder / "cmdline").read_text()
-        except OSError:
-            continue
-        if fits and int(status["SigIgn"], 16) & 1 << signal.SIGINT - 1:
-            found.append(folder)
-    return found
 
 
 def test_an_interrupted_stage_says_so_in_one_line_and_leaves_no_process(

@@ -92,4 +92,4 @@ def main(_: Settings) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run_tool(main)

@@ -33,4 +33,4 @@ def main(params: Settings) -> None:
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    stage.run_tool(main)

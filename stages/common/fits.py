@@ -5,21 +5,29 @@ Each fit computes with one thread, so how many run at once never changes a resul
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
+from pickle import PicklingError
 from threading import Event, Thread
 from typing import Any
 
 import joblib
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.externals.loky.backend import resource_tracker as joblib_tracker
+from joblib.externals.loky.process_executor import BrokenProcessPool
 from sklearn.callback import CallbackContext
 from sklearn.model_selection import GridSearchCV
 
 from stages.common.errors import UserError
-from stages.common.lifetime import end_with_parent
+from stages.common.lifetime import begin_as_child
 from stages.common.terminal import Progress
+
+# When this process is killed, joblib's resource tracker deletes what it left in temporary
+# folders. It need not warn of that.
+os.environ["PYTHONWARNINGS"] = f"{os.environ.get('PYTHONWARNINGS', '')},ignore:resource_tracker"
 
 PROCESSES = "FIT_PROCESSES"
 LOOK_AGAIN = 0.2  # seconds
@@ -73,20 +81,26 @@ def run(
 @contextmanager
 def _workers() -> Iterator[None]:
     """Have joblib use processes of this machine, which end with this one."""
+    if sys.platform != "win32":
+        # A stage's Ctrl-C is blocked here and in the processes that start from here, until the
+        # first of them starts Python's own resource tracker, which unblocks it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
-        with joblib.parallel_config("loky", initializer=_begin, initargs=(os.getpid(),)):
+        with joblib.parallel_config("loky", initializer=begin_as_child, initargs=(os.getpid(),)):
             yield
-    except TerminatedWorkerError:
+    except BrokenProcessPool:
         raise UserError(
             "A process that was fitting models was ended from outside, most likely for want of "
             f"memory: lower the sample counts in params.yaml, or set {PROCESSES} to fewer."
         ) from None
-
-
-def _begin(parent: int) -> None:
-    # Ctrl-C reaches every process of a terminal; the one that started this one sees to the end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent(parent)
+    except PicklingError:
+        raise UserError(
+            "Images could not be handed to the processes that fit models: there is most likely no "
+            f"room left in {tempfile.gettempdir()} or /dev/shm. Make some, or set TMPDIR to a "
+            "folder with more."
+        ) from None
 
 
 def _numbered(i: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[int, Any]:
@@ -109,8 +123,8 @@ def progress_of(grid: GridSearchCV, title: str, names: list[str]) -> Iterator[No
     scikit-learn's own `ProgressBar` counts fits without saying which, and shows nothing where
     there is no terminal. The fits run in other processes; each leaves a line in a file.
     """
-    with tempfile.TemporaryDirectory() as folder, Progress(title, len(names)) as bar:
-        log = Path(folder, "fits")
+    with _temporary_folder() as folder, Progress(title, len(names)) as bar:
+        log = folder / "fits"
         log.touch()
         over = Event()
         watcher = Thread(target=_watch, args=(log, over, bar, names))
@@ -122,6 +136,15 @@ def progress_of(grid: GridSearchCV, title: str, names: list[str]) -> Iterator[No
         finally:
             over.set()
             watcher.join()
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder that is deleted even when this process is killed."""
+    with tempfile.TemporaryDirectory() as folder:
+        joblib_tracker.register(folder, "folder")
+        yield Path(folder)
+    joblib_tracker.unregister(folder, "folder")
 
 
 def _watch(log: Path, over: Event, bar: Progress, names: list[str]) -> None:

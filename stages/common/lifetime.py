@@ -8,8 +8,12 @@ import ctypes
 import os
 import signal
 import sys
+import threading
+import time
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+LOOK_AGAIN = 0.5  # seconds
 
 
 def end_with_parent(parent: int | None = None) -> None:
@@ -24,3 +28,44 @@ def end_with_parent(parent: int | None = None) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if parent is not None and os.getppid() != parent:
             signal.raise_signal(signal.SIGTERM)
+
+
+def begin_as_child(parent: int) -> None:
+    """Begin as a process that works for another: it ends with that one, which sees to Ctrl-C.
+
+    Parameters
+    ----------
+    parent : int
+        Number of the other process.
+
+    Notes
+    -----
+    Here, and not beside the fits, because this module is quickly imported: until then a process
+    that was just started does not know that the other is gone.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(parent)
+
+
+def end_with_shell() -> None:
+    """Have this process terminated when the one is gone that started it through a shell.
+
+    DVC hands a stage's command to a shell. Some become the command (bash); others wait for it,
+    and would go on doing so without DVC (Debian's sh).
+    """
+    if sys.platform == "linux":
+        shell = os.getppid()
+        arguments = Path(f"/proc/{shell}/cmdline").read_text().split("\0")
+        if " ".join(sys.orig_argv) in arguments:
+            threading.Thread(target=_end_without, args=(shell, _parent(shell)), daemon=True).start()
+
+
+def _end_without(shell: int, parent: int) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # the main thread's to see to
+    while _parent(shell) == parent:
+        time.sleep(LOOK_AGAIN)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])

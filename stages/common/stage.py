@@ -5,6 +5,8 @@ mend ends in one sentence and exit code 1, an interruption in one line, and the 
 the process that started it, so that no forgotten one writes into the outputs of the next.
 """
 
+import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -14,11 +16,9 @@ from stages import SAME_BYTES
 from stages.common import settings
 from stages.common.errors import UserError
 from stages.common.lifetime import end_with_parent
-from stages.common.terminal import say
+from stages.common.terminal import last_words, say
 
-
-class Interrupted(BaseException):
-    """Ctrl-C. Not a KeyboardInterrupt, which MLPClassifier takes for an early end of a fit."""
+INTERRUPTED = 130  # the exit code that shells give for Ctrl-C
 
 
 def run(stage: Callable[[settings.Settings], None]) -> None:
@@ -29,27 +29,54 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
     stage : function of Settings
         Reads its inputs, computes, writes its outputs.
     """
-    signal.signal(signal.SIGINT, _interrupt)
+    _leave_at_interrupt()
+    run_tool(stage)
+
+
+def run_tool(tool: Callable[[settings.Settings], None]) -> None:
+    """Run as a program what starts programs itself: after Ctrl-C it waits for their end.
+
+    Parameters
+    ----------
+    tool : function of Settings
+    """
     end_with_parent()
     try:
         params = settings.load()
         if not SAME_BYTES:
             say("This machine is not x86-64 Linux with AVX2, FMA and glibc:")
             say("expect metrics close to the committed ones, not the same bytes.")
-        stage(params)
+        tool(params)
     except UserError as error:
         sys.exit(str(error))
     except MemoryError as error:
         sys.exit(f"Out of memory ({error}): lower the sample counts in {settings.PARAMS}.")
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
         sys.exit(f"A file could not be read or written: {what}.")
-    except Interrupted:
-        sys.stderr.write("Interrupted: `dvc repro` will run this stage again.\n")
-        sys.exit(130)
+    except KeyboardInterrupt:
+        last_words("Interrupted.")
+        sys.exit(INTERRUPTED)
 
 
-def _interrupt(*_: object) -> None:
-    # This process is ending: the threads that feed its other processes have nothing to add.
-    threading.excepthook = lambda _: None
-    raise Interrupted
+def _leave_at_interrupt() -> None:
+    """Have a thread wait for Ctrl-C, and end the process there and then.
+
+    Python itself would wait until the main thread is out of a fit's compiled code, and raise an
+    error at whatever it is doing then. What is half done is done again by the next run.
+    """
+    if sys.platform == "win32":
+        signal.signal(signal.SIGINT, _leave)
+    else:
+        # Blocked in this thread, and so in the threads and processes that it starts.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        threading.Thread(
+            target=lambda: _leave(signal.sigwait([signal.SIGINT])), daemon=True
+        ).start()
+
+
+def _leave(*_: object) -> None:
+    last_words("Interrupted: `dvc repro` will run this stage again.")
+    for process in multiprocessing.active_children():
+        process.terminate()
+    os._exit(INTERRUPTED)

@@ -4,6 +4,7 @@ Progress is a bar with the time left where there is a terminal, and elsewhere a 
 few seconds, so that a log stays readable.
 """
 
+import os
 import sys
 import time
 from types import TracebackType
@@ -19,6 +20,12 @@ PLAIN_LINES_APART = 5.0  # seconds
 def say(line: str) -> None:
     """Say one thing, at once."""
     print(line, flush=True)
+
+
+def last_words(line: str) -> None:
+    """Say on stderr why this process ends, in the place of a bar and with the cursor it hid."""
+    over_bar = "\r\x1b[2K\x1b[?25h" if sys.stderr.isatty() else ""
+    os.write(2, f"{over_bar}{line}\n".encode())
 
 
 class Progress:
