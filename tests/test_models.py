@@ -195,7 +195,7 @@ VOID = node("NdArrayNode", "numpy.void", type="numpy", file="more")
         ),
         pytest.param(
             zipped(*ENTRIES.items(), compression=zipfile.ZIP_DEFLATED),
-            "is compressed",
+            "compressed",
             id="compressed",
         ),
         pytest.param(listed_often(), "overlap", id="one entry listed a thousand times"),
