@@ -1,5 +1,6 @@
 """Files have the same bytes for the same values, and are written whole or not at all."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -87,6 +88,29 @@ def test_archives_are_stored_not_deflated_and_bear_no_date(tmp_path: Path) -> No
     entries = zipfile.ZipFile(tmp_path / "m.skops").infolist()
     assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
     assert {entry.date_time for entry in entries} == {models.EARLIEST}
+
+
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("stages/**/*.py"), *ROOT.glob("tools/**/*.py")], ids=str
+)
+def test_no_code_writes_or_reads_what_could_hold_other_code(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                module = getattr(node, "module", None) or ""
+                imported = {module, *(name.name for name in names)}
+                assert not imported & {"pickle", "cloudpickle", "dill", "marshal", "shelve", "yaml"}
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="joblib"), attr=called)):
+                assert called not in {"dump", "load"}
+            case ast.Call(func=ast.Attribute(attr="to_pickle" | "read_pickle")):
+                pytest.fail("pandas would pickle")
+            case ast.keyword(arg="allow_pickle", value=value):
+                assert ast.unparse(value) == "False"
+            case ast.Call(func=ast.Name(id="YAML"), keywords=keywords):
+                types = [ast.unparse(k.value) for k in keywords if k.arg == "typ"]
+                assert types in ([], ["'safe'"])
+            case ast.Call(func=ast.Name(id="eval" | "exec" | "compile")):
+                pytest.fail("text would be run")
 
 
 def test_json_is_sorted_and_rounded(tmp_path: Path) -> None:

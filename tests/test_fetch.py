@@ -3,11 +3,9 @@
 import gzip
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +19,7 @@ from ruamel.yaml import YAML
 
 from stages import fetch
 from stages.common import images, settings
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run_in
 from tools import garments
 
 NAMES = [
@@ -518,20 +516,14 @@ def values(drawn: Path) -> Any:
     return of_all
 
 
-def run_in(folder: Path) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
     """Run the stage as DVC does, in another project."""
-    return subprocess.run(
-        [sys.executable, "-m", "stages.fetch"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    stage = ("python", "-m", "stages.fetch")
+    return run_in(folder)(*stage, succeeds=succeeds, PYTHONPATH=str(ROOT))
 
 
 def check_failure(folder: Path, sentence: str) -> None:
-    done = run_in(folder)
+    done = command(folder, succeeds=False)
     assert done.returncode == 1
     assert re.fullmatch(f"{sentence}\n", done.stderr)
 
@@ -540,8 +532,8 @@ def test_the_command_fills_the_folder_and_says_what_is_there(
     values: Any, drawn: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "params.yaml").write_text(json.dumps(values))
-    done = run_in(tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = command(tmp_path)
+    assert done.stderr == ""
     summary = "fetch: small, 400 training and 100 test images; every parameter is in order"
     assert done.stdout.splitlines()[-1] == summary
     assert contents(tmp_path / "data/raw") == contents(drawn)
