@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.neural_network import MLPClassifier
 
 from stages.common import artifacts, charts, images, models, scores, stage
 from stages.common.images import Labels, Pixels
@@ -86,8 +88,12 @@ def main(_: Settings) -> None:
     few, many = trained_on["small"]["samples"], trained_on["large"]["samples"]
     svm_samples = artifacts.read_json(Path("metrics/svm.json"))["samples"]
     metrics = {**verdict(actual, large, svm), "same_training_images": many == svm_samples}
-    networks = [models.read(Path(f"models/{model}.skops")) for model in ("mlp_small", "mlp")]
-    clusters = models.read(Path("models/kmeans.skops")).cluster_centers_
+    pixels = shape[0] * shape[1]
+    networks = [
+        models.read(Path(f"models/{model}.skops"), MLPClassifier, pixels)
+        for model in ("mlp_small", "mlp")
+    ]
+    clusters = models.read(Path("models/kmeans.skops"), KMeans, pixels).cluster_centers_
     contingency = pd.read_csv(
         Path("plots/contingency.csv"), dtype={"label": str}, keep_default_na=False
     )

@@ -16,9 +16,11 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import requests
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from stages.common import images, stage
 from stages.common.errors import UserError
@@ -31,6 +33,9 @@ CHUNK = 2**16  # bytes
 ATTEMPTS = 3
 PAUSE = 0.5  # seconds before the second attempt, and twice as long before each further one
 TIMEOUTS = (5, 20)  # seconds to connect, and between two pieces of an answer
+SLOWEST = 1000  # bytes a second; a source below it does not answer
+SLOW_FOR = 30  # seconds over which it is measured
+LARGEST_KERNEL = 1e38  # libsvm holds kernels in single precision
 AS_IS = {"Accept-Encoding": "identity"}  # a .gz that a server offers to unpack is wanted packed
 
 
@@ -181,12 +186,12 @@ def download(url: str, part: Path) -> None:
                 answer.raise_for_status()
                 size = int(answer.headers.get("Content-Length", 0)) or None
                 with part.open("wb") as file, Progress(f"fetch {url}", size, in_bytes=True) as bar:
-                    for chunk in answer.iter_content(CHUNK):
-                        file.write(chunk)
-                        bar.advance(steps=len(chunk))
+                    for piece in pieces(answer):
+                        file.write(piece)
+                        bar.advance(steps=len(piece))
             return
         # A ValueError is a host's name that cannot be, or a length that is no number.
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, HTTPError, ValueError) as error:
             why, may_pass = explain(error)
             if not may_pass:
                 raise UnavailableError(why) from None
@@ -195,16 +200,40 @@ def download(url: str, part: Path) -> None:
             time.sleep(PAUSE * 2**attempt)
 
 
-def explain(error: requests.RequestException | ValueError) -> tuple[str, bool]:
+def pieces(answer: requests.Response) -> Iterator[bytes]:
+    """Pieces of an answer, as they come.
+
+    Raises
+    ------
+    UnavailableError
+        If it is longer than any file of images.
+    requests.Timeout
+        If it comes so slowly that nobody would wait for it.
+    """
+    total = since = 0
+    began = time.monotonic()
+    while piece := answer.raw.read1(CHUNK, decode_content=True):
+        total += len(piece)
+        since += len(piece)
+        if total > images.LARGEST:
+            raise UnavailableError(f"more than {images.LARGEST} bytes")
+        if (seconds := time.monotonic() - began) > SLOW_FOR:
+            if since < SLOWEST * seconds:
+                raise requests.Timeout
+            began, since = time.monotonic(), 0
+        yield piece
+
+
+def explain(error: requests.RequestException | HTTPError | ValueError) -> tuple[str, bool]:
     """Why a download failed, in a few words, and whether another attempt may succeed."""
     match error:
         case requests.HTTPError(response=requests.Response(status_code=status)):
             return f"HTTP {status}", status == 429 or status >= 500
-        case requests.Timeout():
+        case requests.Timeout() | ReadTimeoutError():
             return "no answer in time", True
         case requests.ConnectionError():
             return "no connection, or a lost one", True
-        case requests.exceptions.ChunkedEncodingError():
+        case HTTPError():
             return "the answer broke off", True
         case _:
             return f"{type(error).__name__}: {error}", False
@@ -234,6 +263,32 @@ def check_counts(params: Settings, labels: images.Bytes) -> None:
         images.check_samples(permuted, params.data.source.labels, samples, folds, key)
 
 
+def check_gammas(params: Settings, pixels: int) -> None:
+    """Check that no kernel can be larger than SVC can hold, whatever the images show.
+
+    Parameters
+    ----------
+    params : Settings
+    pixels : int
+        Of an image: no product of two images is larger.
+
+    Raises
+    ------
+    UserError
+    """
+    poly = params.svm.grid.poly
+    if poly is None:
+        return
+    degree = max(poly.degree)
+    most = LARGEST_KERNEL ** (1 / degree) / pixels
+    for gamma in poly.gamma:
+        if gamma != "scale" and gamma > most:
+            raise UserError(
+                f"params.yaml: svm.grid.poly.gamma is {gamma}, but must be at most {most:.3g} for "
+                f"images of {pixels} pixels and degree {degree}."
+            )
+
+
 def main(params: Settings) -> None:
     """Bring the files, check what can only be checked with them at hand, fill data/raw."""
     source = params.data.source
@@ -247,6 +302,7 @@ def main(params: Settings) -> None:
     files = source.files(images.RAW if complete else INCOMING)
     raw = images.read_raw(files, len(source.labels))
     check_counts(params, raw["train_labels"])
+    check_gammas(params, raw["train_images"][0].size)
     if not complete:
         shutil.rmtree(images.RAW, ignore_errors=True)
         INCOMING.rename(images.RAW)

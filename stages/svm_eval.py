@@ -11,6 +11,8 @@ winner is fitted again as a plain SVC and tried on the test images. SVC computes
 whatever it is given, so `data.dtype` is no concern of this stage.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from sklearn.model_selection import ParameterGrid, StratifiedKFold
 from sklearn.svm import SVC
 
 from stages.common import artifacts, fits, images, kernels, models, scores, stage
+from stages.common.errors import UserError
 from stages.common.images import Bytes, Labels
 from stages.common.settings import Grid, Settings
 from stages.common.terminal import print_table, say
@@ -122,18 +125,41 @@ def cv_table(points: list[dict[str, Any]], accuracy: kernels.Floats) -> pd.DataF
     )
 
 
+@contextmanager
+def beyond_bounds() -> Iterator[None]:
+    """Say of a kernel too large for SVC that it is: of gamma as a number `fetch` has seen to it.
+
+    Raises
+    ------
+    UserError
+    """
+    try:
+        yield
+    except ValueError as error:
+        if "not finite" not in str(error):
+            raise
+        raise UserError(
+            "params.yaml: a kernel grew beyond all bounds; svm.grid.poly.degree is too large "
+            "for gamma = scale, or svm.grid.poly.gamma is."
+        ) from None
+
+
 def main(params: Settings) -> None:
     """Search, fit the best again; write model, metrics and tables."""
     dataset, svm = images.load(), params.svm
     searched = images.training_set(dataset, svm.search_samples, "svm.search_samples", svm.folds)
     training = images.training_set(dataset, svm.samples, "svm.samples", svm.folds)
     points = points_of(svm.grid)
-    accuracy = cross_validate(searched.images, searched.labels, points, svm.folds, dataset.labels)
+    with beyond_bounds():
+        accuracy = cross_validate(
+            searched.images, searched.labels, points, svm.folds, dataset.labels
+        )
     means = accuracy.mean(axis=1)
     best = int(means.argmax())
     winner = ", ".join(f"{key} {points[best][key]}" for key in COLUMNS if key in points[best])
     say(f"svm_eval: fitting the best, {winner}, to {svm.samples} images")
-    model = SVC(**points[best]).fit(training.pixels, training.labels)
+    with beyond_bounds():
+        model = SVC(**points[best]).fit(training.pixels, training.labels)
     predicted = kernels.predict(model, training.images, dataset.test_images)
     retold = kernels.predict(model, training.images, training.images)
     metrics = {

@@ -1,14 +1,13 @@
 """Promises of the stage `fetch`: where files come from, and what is never accepted."""
 
+import gzip
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import create_server
@@ -19,8 +18,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages import fetch
-from stages.common import settings
-from tests.conftest import ROOT
+from stages.common import images, settings
+from tests.conftest import ROOT, run_in
 from tools import garments
 
 NAMES = [
@@ -30,6 +29,7 @@ NAMES = [
     "t10k-labels-idx1-ubyte",
 ]
 TROUBLED = NAMES[1]  # the file with which a mirror has its troubles
+SOURCES = pytest.mark.figure("bad sources and files refused")
 ANOTHER = f"{TROUBLED} has another SHA-256 there"
 
 
@@ -108,6 +108,76 @@ def stalled(handler: Handler) -> None:
     handler.server.ended.wait()
 
 
+def dripping(handler: Handler) -> None:
+    """Send byte after byte, for much longer than the limit."""
+    handler.send_response(200)
+    handler.end_headers()
+    with suppress(OSError):  # nobody listens any more
+        for _ in range(200):
+            handler.wfile.write(b"x")
+            handler.server.ended.wait(0.02)
+
+
+def slow(handler: Handler) -> None:
+    """Send the file in pieces, with pauses that are within the limits."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", f"{len(handler.body)}")
+    handler.end_headers()
+    for start in range(0, len(handler.body), 60):
+        handler.wfile.write(handler.body[start : start + 60])
+        handler.server.ended.wait(0.2)
+
+
+def nearly_endless(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    with suppress(OSError):  # nobody listens any more
+        for _ in range(100):
+            handler.wfile.write(bytes(2**16))
+
+
+def in_chunks(handler: Handler, ends: bool = True) -> None:
+    handler.protocol_version = "HTTP/1.1"
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    for start in range(0, len(handler.body), 100):
+        piece = handler.body[start : start + 100]
+        handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+    handler.wfile.write(b"0\r\n\r\n" if ends else b"64\r\n")
+    handler.close_connection = True
+
+
+def half_of_the_chunks(handler: Handler) -> None:
+    handler.body = handler.body[:200]
+    in_chunks(handler, ends=False)
+
+
+def packed_on_the_way(handler: Handler) -> None:
+    packed = gzip.compress(handler.body)
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.send_header("Content-Length", f"{len(packed)}")
+    handler.end_headers()
+    handler.wfile.write(packed)
+
+
+def packed_badly(handler: Handler) -> None:
+    handler.body = b"\x1f\x8b" + handler.body
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.end_headers()
+    handler.wfile.write(handler.body)
+
+
+def too_short_a_length(handler: Handler) -> None:
+    handler.say(handler.body, length=len(handler.body) - 100)
+
+
+def too_long_a_length(handler: Handler) -> None:
+    handler.say(handler.body, length=len(handler.body) + 100)
+
+
 def hung_up(handler: Handler) -> None:
     handler.close_connection = True
 
@@ -152,6 +222,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(fetch, "PAUSE", 0.01)
     monkeypatch.setattr(fetch, "TIMEOUTS", (5, 0.5))
+    monkeypatch.setattr(fetch, "SLOW_FOR", 0.3)
+    monkeypatch.setattr(fetch, "SLOWEST", 100)
+    monkeypatch.setattr(images, "LARGEST", 10**6)
     return folder
 
 
@@ -271,12 +344,16 @@ def test_the_environment_comes_first_then_keras_then_torchvision_then_mirrors(
     assert fetch.sources(["second", "first"]) == expected
 
 
+@SOURCES
 @pytest.mark.parametrize(
     ("answer", "asked"),
     [
         (whole, 1),
         (without_a_length, 1),
         (moved, 2),
+        (slow, 1),
+        (in_chunks, 1),
+        (packed_on_the_way, 1),
         (after_two(busy), 3),
         (after_two(truncated), 3),
         (after_two(hung_up), 3),
@@ -292,6 +369,7 @@ def test_an_answer_that_is_whole_in_the_end_is_accepted(
     assert server.asked.count(TROUBLED) == asked
 
 
+@SOURCES
 @pytest.mark.parametrize(
     ("answer", "reason", "asked"),
     [
@@ -300,7 +378,13 @@ def test_an_answer_that_is_whole_in_the_end_is_accepted(
         pytest.param(other, ANOTHER, 1, id="another file"),
         pytest.param(page, ANOTHER, 1, id="an error page with status 200"),
         pytest.param(silent, "no answer in time", 3, id="silent"),
-        pytest.param(stalled, "no connection, or a lost one", 3, id="stalled"),
+        pytest.param(stalled, "no answer in time", 3, id="stalled"),
+        pytest.param(dripping, "no answer in time", 3, id="dripping"),
+        pytest.param(nearly_endless, "more than 1000000 bytes", 1, id="nearly endless"),
+        pytest.param(half_of_the_chunks, "the answer broke off", 3, id="half of the chunks"),
+        pytest.param(packed_badly, "the answer broke off", 3, id="packed badly"),
+        pytest.param(too_short_a_length, ANOTHER, 1, id="too short a length"),
+        pytest.param(too_long_a_length, "the answer broke off", 3, id="too long a length"),
         pytest.param(hung_up, "no connection, or a lost one", 3, id="hung up"),
         pytest.param(missing, "HTTP 404", 1, id="404"),
         pytest.param(busy, "HTTP 503", 3, id="503"),
@@ -332,6 +416,7 @@ def test_a_bad_answer_is_refused_and_a_good_mirror_saves_the_day(
     assert NAMES[0] not in good.asked
 
 
+@SOURCES
 def test_a_refused_connection_is_told_and_a_good_mirror_saves_the_day(
     drawn: Path, raw: Path, mirror: Mirrors
 ) -> None:
@@ -343,6 +428,7 @@ def test_a_refused_connection_is_told_and_a_good_mirror_saves_the_day(
     assert contents(raw) == contents(drawn)
 
 
+@SOURCES
 @pytest.mark.parametrize(
     "place",
     ["http://a..b/", "http://[::1/", "~a-person-that-is-not-there/files", "long" * 100],
@@ -356,6 +442,7 @@ def test_a_place_that_cannot_be_is_told_and_a_good_one_saves_the_day(
     assert contents(raw) == contents(drawn)
 
 
+@SOURCES
 def test_without_a_source_one_sentence_names_each_of_them_and_why(
     drawn: Path, home: Path, raw: Path, mirror: Mirrors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -396,6 +483,7 @@ def test_files_that_are_there_and_right_are_left_alone(
     assert {path: path.stat().st_mtime_ns for path in raw.iterdir()} == before
 
 
+@SOURCES
 def test_a_damaged_file_is_replaced_and_only_that_one(
     drawn: Path, raw: Path, mirror: Mirrors
 ) -> None:
@@ -427,20 +515,14 @@ def values(drawn: Path) -> Any:
     return of_all
 
 
-def run_in(folder: Path) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
     """Run the stage as DVC does, in another project."""
-    return subprocess.run(
-        [sys.executable, "-m", "stages.fetch"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    stage = ("python", "-m", "stages.fetch")
+    return run_in(folder)(*stage, succeeds=succeeds, PYTHONPATH=str(ROOT))
 
 
 def check_failure(folder: Path, sentence: str) -> None:
-    done = run_in(folder)
+    done = command(folder, succeeds=False)
     assert done.returncode == 1
     assert re.fullmatch(f"{sentence}\n", done.stderr)
 
@@ -449,13 +531,14 @@ def test_the_command_fills_the_folder_and_says_what_is_there(
     values: Any, drawn: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "params.yaml").write_text(json.dumps(values))
-    done = run_in(tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = command(tmp_path)
+    assert done.stderr == ""
     summary = "fetch: small, 400 training and 100 test images; every parameter is in order"
     assert done.stdout.splitlines()[-1] == summary
     assert contents(tmp_path / "data/raw") == contents(drawn)
 
 
+@SOURCES
 @pytest.mark.parametrize(
     ("section", "change", "sentence"),
     [
@@ -472,6 +555,13 @@ def test_the_command_fills_the_folder_and_says_what_is_there(
             r"params\.yaml: kmeans\.samples is 60, and only \d of these images are [\w/ -]+; "
             r"10 of each class are needed, so ask for more\.",
             id="too few images of a class",
+        ),
+        pytest.param(
+            "svm",
+            {"grid": {"poly": {"C": [1], "gamma": [0.1, 1000], "degree": [2, 10]}}},
+            r"params\.yaml: svm\.grid\.poly\.gamma is 1000, but must be at most 8\.05 for images "
+            r"of 784 pixels and degree 10\.",
+            id="a kernel beyond all bounds",
         ),
         pytest.param(
             "small",
@@ -497,6 +587,7 @@ def test_the_command_ends_in_one_sentence_where_parameters_and_data_disagree(
     check_failure(tmp_path, sentence)
 
 
+@SOURCES
 def test_the_command_ends_in_one_sentence_where_the_right_file_is_damaged(
     values: Any, drawn: Path, tmp_path: Path
 ) -> None:
@@ -509,6 +600,7 @@ def test_the_command_ends_in_one_sentence_where_the_right_file_is_damaged(
     )
 
 
+@SOURCES
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

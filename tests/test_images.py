@@ -26,6 +26,9 @@ IMAGES = b"\0\0\x08\x03" + struct.pack(">3I", 2, 2, 3) + bytes(range(12))
 LABELS_OF_TWO = b"\0\0\x08\x01" + struct.pack(">I", 2) + bytes([0, 1])
 
 
+FILES = pytest.mark.figure("bad sources and files refused")
+
+
 def sizes(*of: int) -> bytes:
     """An IDX file of images that states these sizes and holds 12 pixels."""
     return IMAGES[:4] + struct.pack(">3I", *of) + IMAGES[16:]
@@ -70,6 +73,7 @@ def test_plain_and_gzipped_files_read_as_the_array_that_was_written(
         np.testing.assert_array_equal(read, array)
 
 
+@FILES
 @pytest.mark.parametrize("gzipped", [False, True], ids=["plain", "gzipped"])
 @pytest.mark.parametrize(
     ("content", "words"),
@@ -101,6 +105,7 @@ def test_a_file_that_is_not_what_its_header_says_is_refused(
 COMPRESSED = gzip.compress(IMAGES)
 
 
+@FILES
 @pytest.mark.parametrize(
     "content",
     [
@@ -119,6 +124,7 @@ def test_a_damaged_gzip_file_is_refused(content: bytes, tmp_path: Path) -> None:
     assert "is damaged: " in refusal(lambda: images.read_idx(tmp_path / "images.gz", 3))
 
 
+@FILES
 @pytest.mark.parametrize(
     "content",
     [
@@ -175,6 +181,7 @@ def test_four_files_that_belong_together_are_read(raw: Raw, tmp_path: Path) -> N
         np.testing.assert_array_equal(read[role], array)
 
 
+@FILES
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -245,6 +252,7 @@ def test_samples_at_the_limits_are_enough(samples: int, folds: int) -> None:
     images.check_samples(TEN_OF_EACH, list(LABELS), samples, folds, "svm.samples")
 
 
+@FILES
 @pytest.mark.parametrize(
     ("samples", "folds", "sentence"),
     [
@@ -280,6 +288,7 @@ def test_too_many_or_too_few_samples_are_refused_with_what_is_allowed(
     assert refused == sentence
 
 
+@FILES
 def test_a_class_without_images_is_refused_by_its_name() -> None:
     labels = np.zeros(100, np.uint8)
     refused = refusal(lambda: images.check_samples(labels, ["Bag", "Coat"], 100, 2, "svm.samples"))
@@ -329,6 +338,7 @@ def test_a_training_set_of_too_many_images_is_refused(prepared: images.Dataset) 
     assert refused.startswith("params.yaml: svm.samples is 401, ")
 
 
+@FILES
 @pytest.mark.parametrize("missing", ["dataset.json", "test_labels.npy"])
 @pytest.mark.usefixtures("prepared")
 def test_images_that_are_not_prepared_are_asked_for(missing: str) -> None:
@@ -337,6 +347,7 @@ def test_images_that_are_not_prepared_are_asked_for(missing: str) -> None:
     assert re.fullmatch(rf".*{missing} is missing: run `dvc repro prepare` first\.", refused)
 
 
+@FILES
 @pytest.mark.usefixtures("prepared")
 def test_prepared_images_that_are_damaged_are_refused() -> None:
     path = images.PREPARED / "train_images.npy"

@@ -1,12 +1,19 @@
 """The pipeline as its users run it: real DVC, in a small project of its own."""
 
+import csv
+import io
 import json
+import pickletools
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.image import imread
+from ruamel.yaml import YAML
 
+from stages.common.images import read_idx
 from stages.fetch import sha256
 from tests.conftest import Run, forget_results, results
 from tools import garments
@@ -250,3 +257,58 @@ def test_files_of_an_old_dataset_do_not_stay_beside_the_new(project: Path, run: 
     run("dvc", "repro", "fetch")
     found = {path.name: sha256(path) for path in (project / "data/raw").iterdir()}
     assert found == digests
+
+
+def kind_of(path: Path) -> str:
+    """What a file is: found out by opening it, with nothing that could run what it holds."""
+    content = path.read_bytes()
+    match content[:4]:
+        case b"\x93NUM":
+            np.load(path, allow_pickle=False)
+            return "NPY"
+        case b"\x89PNG":
+            imread(path)
+            return "PNG"
+        case b"PK\x03\x04":
+            with zipfile.ZipFile(path) as archive:
+                *arrays, schema = archive.namelist()
+                for name in arrays:
+                    np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
+                json.loads(archive.read(schema))
+            return "skops"
+        case b"\0\0\x08\x01" | b"\0\0\x08\x03":
+            read_idx(path, content[3])
+            return "IDX"
+    text = content.decode()
+    if text.startswith(("{", "[")):
+        json.loads(text)
+        return "JSON"
+    if text.startswith(("schema: ", "cmd: ")):
+        YAML(typ="safe").load(text)
+        return "YAML"
+    _, *rows = csv.reader(io.StringIO(text))
+    assert len({len(row) for row in rows}) == 1
+    return "CSV"
+
+
+def is_pickle(content: bytes) -> bool:
+    """Whether a file can be taken for a pickle, which is not run."""
+    try:
+        list(pickletools.genops(content))
+    except ValueError:
+        return False
+    return True
+
+
+def test_every_file_that_the_pipeline_writes_opens_as_what_it_is_and_none_is_a_pickle(
+    reproduced: Path,
+) -> None:
+    cached = [path for path in (reproduced / ".dvc/cache").rglob("*") if path.is_file()]
+    written = [reproduced / name for name in results(reproduced)]
+    kinds = {"json": "JSON", "csv": "CSV", "png": "PNG", "npy": "NPY", "skops": "skops"}
+    kinds |= {"lock": "YAML", "": "IDX"}
+    assert len(written) > 25
+    for path in written:
+        assert kind_of(path) == kinds[path.suffix.strip(".")], path
+    assert {kind_of(path) for path in cached} <= set(kinds.values())
+    assert [path for path in written + cached if is_pickle(path.read_bytes())] == []

@@ -1,6 +1,8 @@
 """Where fits run: in processes of this machine, one fit to a process at a time.
 
-Each fit computes with one thread, so how many run at once never changes a result.
+Each fit computes with one thread, so how many run at once never changes a result. What goes to
+these processes and comes back is pickled by joblib: on this machine, between processes that this
+one started, and in no file that outlives them.
 """
 
 import os

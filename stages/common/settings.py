@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from stages.common.errors import UserError
 
@@ -281,12 +280,11 @@ def load(path: Path = PARAMS) -> Settings:
     """
     try:
         values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    # Not UTF-8, an impossible date, a number of thousands of digits are ValueErrors; a boolean
-    # that is none, a KeyError.
-    except (YAMLError, ValueError, KeyError, RecursionError) as error:
-        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; run from the project.") from None
+    # Not YAML, not UTF-8, an impossible date, a tag on what it does not fit, and so on.
+    except Exception as error:
+        raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
     return check(values)
 
 
