@@ -29,7 +29,9 @@ from stages.common.terminal import Progress
 
 # When this process is killed, joblib's resource tracker deletes what it left in temporary
 # folders. It need not warn of that.
-os.environ["PYTHONWARNINGS"] = f"{os.environ.get('PYTHONWARNINGS', '')},ignore:resource_tracker"
+os.environ["PYTHONWARNINGS"] = ",".join(
+    filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"])
+)
 
 PROCESSES = "FIT_PROCESSES"
 LOOK_AGAIN = 0.2  # seconds
