@@ -241,6 +241,14 @@ def test_another_dataset_with_other_sizes_and_classes_runs_by_parameters_alone(
     assert set(table["label"]) == set(about["train"])
 
 
+def test_a_label_in_letters_that_the_terminal_lacks_stops_nothing(project: Path, run: Run) -> None:
+    labels = [*garments.LABELS[:-1], "靴"]
+    set_params(project / "params.yaml", {"data.datasets.drawn-garments.labels": labels})
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert "| ? " in run("python", "-m", "stages.prepare", **ascii_only).stdout
+    assert "靴" in json.loads((project / "metrics/data.json").read_text(encoding="utf-8"))["train"]
+
+
 def test_files_of_an_old_dataset_do_not_stay_beside_the_new(project: Path, run: Run) -> None:
     garments.main([str(project / FOLDER), "--train", "2500", "--test", "60"])
     digests = {path.name: sha256(path) for path in (project / FOLDER).iterdir()}

@@ -5,6 +5,7 @@ mend ends in one sentence and exit code 1, an interruption in one line, and the 
 the process that started it, so that no forgotten one writes into the outputs of the next.
 """
 
+import io
 import multiprocessing
 import os
 import signal
@@ -41,6 +42,8 @@ def run_tool(tool: Callable[[settings.Settings], None]) -> None:
     tool : function of Settings
     """
     end_with_parent()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # letters of a label that a terminal lacks
     try:
         params = settings.load()
         if not SAME_BYTES:
