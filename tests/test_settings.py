@@ -271,6 +271,22 @@ def leaves(values: Any, key: Key = ()) -> Iterator[Key]:
         yield key
 
 
+def dotted(key: Key) -> str:
+    """A key as it is shown."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in key)
+    return "".join(steps).removeprefix(".")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [math.nan, math.inf, -math.inf, True, -1, -0.5, 10**10, 1e10, "", "\n", [math.nan], {"a": -1}],
+    ids=str,
+)
+def test_what_is_wrong_anywhere_is_refused_at_every_key(wrong: object) -> None:
+    for key in [*leaves(VALUES), *(key for key in sections(VALUES) if key)]:
+        assert refusal(replaced(key, wrong)).startswith(f"params.yaml: {dotted(key)}")
+
+
 ANYTHING = st.recursive(
     st.none()
     | st.booleans()
