@@ -19,7 +19,7 @@ test: lint
 	@python -m pytest --numprocesses auto --dist loadfile
 
 proofs: $(VENV)/requirements-dev.txt
-	@python -m pytest --numprocesses auto --dist loadfile -m proof
+	@python -m pytest --numprocesses auto --dist loadgroup -m "proof or figure"
 
 lint: $(VENV)/requirements-dev.txt
 	@ruff format --check

@@ -5,11 +5,13 @@ the next `dvc repro` would start a second copy beside them.
 """
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -28,6 +30,16 @@ def end_with_parent(parent: int | None = None) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if parent is not None and os.getppid() != parent:
             signal.raise_signal(signal.SIGTERM)
+
+
+def end_children() -> None:
+    """Terminate the processes that this one started, on Linux also those just being started."""
+    children = {process.pid for process in multiprocessing.active_children() if process.pid}
+    for listed in Path("/proc/self/task").glob("*/children"):
+        children |= {int(child) for child in listed.read_text().split()}
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGTERM)
 
 
 def begin_as_child(parent: int) -> None:

@@ -6,7 +6,6 @@ the process that started it, so that no forgotten one writes into the outputs of
 """
 
 import io
-import multiprocessing
 import os
 import signal
 import sys
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from stages import SAME_BYTES
 from stages.common import settings
 from stages.common.errors import UserError
-from stages.common.lifetime import end_with_parent
+from stages.common.lifetime import end_children, end_with_parent
 from stages.common.terminal import last_words, say
 
 INTERRUPTED = 130  # the exit code that shells give for Ctrl-C
@@ -80,6 +79,5 @@ def _leave_at_interrupt() -> None:
 
 def _leave(*_: object) -> None:
     last_words("Interrupted: `dvc repro` will run this stage again.")
-    for process in multiprocessing.active_children():
-        process.terminate()
+    end_children()
     os._exit(INTERRUPTED)

@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import ROOT, Run, forget_results, results, run_in
 from tests.proofs.conftest import tool
 
+pytestmark = pytest.mark.xdist_group("release")  # which is made once, for all of them
+
 RELEASE = "trixie"
 
 # Below a release's /usr, with all else of this machine: that is its libc, its shell, its Python.

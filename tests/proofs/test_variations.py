@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import Run, forget_results, results, run_in
+from tests.conftest import forget_results, results, run_in
 from tests.proofs.conftest import tool
 
 
@@ -106,17 +106,3 @@ def test_every_byte_is_the_same_with_another(
     run(*under, "dvc", "repro")
     assert results(project) == before
     assert run("git", "status", "--porcelain").stdout == ""
-
-
-@pytest.mark.figure("variations held")
-def test_the_c_librarys_fma_forms_belong_to_the_promise_and_without_them_the_metrics_stay(
-    project: Path, run: Run
-) -> None:
-    before = results(project)
-    forget_results(project)
-    run("dvc", "repro", GLIBC_TUNABLES="glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4")
-    after = results(project)
-    assert set(after) == set(before)
-    others = {name for name in before if after[name] != before[name]}
-    assert others
-    assert {name.split("/")[0] for name in others} == {"models", "dvc.lock"}
