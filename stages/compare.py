@@ -57,7 +57,8 @@ def mistakes(
 
 def first_weights(coefficients: Pixels, shape: tuple[int, ...], heading: str) -> charts.Block:
     """Incoming weights of the strongest hidden units: grey is zero, black or white the largest."""
-    strongest = np.argsort(-np.square(coefficients).sum(axis=0), kind="stable")[:UNITS]
+    strength = np.square(coefficients.astype(np.float64)).sum(axis=0)
+    strongest = np.argsort(-strength, kind="stable")[:UNITS]
     units = coefficients[:, strongest].T
     # One scale for all units; the few weights beyond it would leave the others grey.
     largest = np.quantile(np.abs(units), 0.995) or 1

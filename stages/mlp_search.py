@@ -65,6 +65,14 @@ def accuracy_and_epochs(model: MLPClassifier, pixels: Pixels, labels: Labels) ->
     return {"accuracy": model.score(pixels, labels), "epochs": model.n_iter_}
 
 
+def beyond_bounds(mlp: Mlp) -> UserError:
+    """Say that a network cannot be computed with."""
+    return UserError(
+        "params.yaml: the weights of a network grew beyond all bounds; "
+        f"mlp.learning_rate_init, {mlp.learning_rate_init}, is too large."
+    )
+
+
 def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> Search:
     """Search the architectures by cross-validation.
 
@@ -131,10 +139,7 @@ def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> S
         except ValueError as error:
             if "non-finite" not in str(error):
                 raise
-            raise UserError(
-                "params.yaml: the weights of a network grew beyond all bounds; "
-                f"mlp.learning_rate_init, {mlp.learning_rate_init}, is too large."
-            ) from None
+            raise beyond_bounds(mlp) from None
 
     def by_fold(metric: str) -> npt.NDArray[np.float64]:
         columns = [grid.cv_results_[f"split{fold}_test_{metric}"] for fold in range(mlp.folds)]
@@ -181,12 +186,16 @@ def main(params: Settings) -> None:
         _, pixels, labels = images.training_set(dataset, samples, key, mlp.folds, params.data.dtype)
         title = f"mlp_search: {samples} images"
         found = searches[size] = search(pixels, labels, mlp, params.seed, title)
-        predicted = found.model.predict(test_pixels)
+        try:
+            with np.errstate(over="raise", invalid="raise"):
+                retold, predicted = (found.model.predict(x) for x in (pixels, test_pixels))
+        except FloatingPointError:
+            raise beyond_bounds(mlp) from None
         metrics[size] = {
             "samples": samples,
             "architecture": name(mlp.architectures[found.best]),
             "cv_accuracy": float(found.accuracy[found.best].mean()),
-            "train_error": scores.error(labels, found.model.predict(pixels)),
+            "train_error": scores.error(labels, retold),
             "test_error": scores.error(dataset.test_labels, predicted),
             "test_error_margin95": scores.wilson_margin(dataset.test_labels, predicted),
             "epochs": found.model.n_iter_,

@@ -345,7 +345,8 @@ def accepted(draw: st.DrawFn) -> dict[str, Any]:
     """Parameters of a small size, up to their limits, for 60 images of three classes."""
 
     def different(items: st.SearchStrategy[Any], most: int) -> list[Any]:
-        return draw(st.lists(items, min_size=1, max_size=most, unique_by=str))
+        lists = st.lists(items, min_size=1, max_size=most)
+        return draw(lists.filter(lambda found: all(found.count(item) == 1 for item in found)))
 
     # Of twenty images each class keeps ten, whichever ten are left out.
     samples = st.integers(50, 60)
@@ -420,7 +421,7 @@ def test_accepted_parameters_run(
     monkeypatch.setenv(fits.PROCESSES, "1")
     ran = 0
 
-    @hypothesis.settings(proven, max_examples=25)
+    @hypothesis.settings(proven, max_examples=30)
     @hypothesis.given(values=accepted())
     def check(values: dict[str, Any]) -> None:
         nonlocal ran
@@ -435,10 +436,10 @@ def test_accepted_parameters_run(
                 stage.main(params)
         except UserError as refused:
             # Of a learning rate this is known when the weights have grown, and no sooner.
-            assert "mlp.learning_rate_init, 100, is too large" in str(refused)  # noqa: PT017
+            assert "mlp.learning_rate_init, " in str(refused)  # noqa: PT017
         else:
             ran += 1
 
     check()
-    assert ran > 20
+    assert ran >= 20
     count(ACCEPTED, ran)
