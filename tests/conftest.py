@@ -170,9 +170,10 @@ def fashion_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """Let a test that is marked `figure` count once, beside what it counts itself."""
+    """Let a test that is marked `figure` count, beside what it counts itself."""
     if call.when == "call" and (marked := item.get_closest_marker("figure")):
-        item.user_properties.append(("figure", [marked.args[0], 1]))
+        name, number = (*marked.args, 1)[:2]
+        item.user_properties.append(("figure", [name, number]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

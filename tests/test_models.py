@@ -319,6 +319,7 @@ FORGERIES = st.one_of(
 )
 
 
+@pytest.mark.figure(FIGURE, 0)
 def test_a_damaged_model_is_refused_and_takes_no_memory(tmp_path: Path, count: Count) -> None:
     refused = 0
 

@@ -154,7 +154,6 @@ def assert_survives_a_kill(project: Path, whom: str, stage: str, moment: str) ->
     else:
         pytest.fail(f"{stage} was over before it could be killed")
     assert run.dvc.returncode != 0
-    assert "Traceback" not in run.shown.read_text()
     assert run.litter() == []
     shown = assert_recovers(project, before, listing)
     # Computed, not taken from DVC's cache; what was already written, whole, may stay.
