@@ -1,4 +1,4 @@
-"""The command line, as every tool reads it."""
+"""A command line whose mistakes end as those of the stages do: in one sentence."""
 
 import argparse
 from typing import NoReturn

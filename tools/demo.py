@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from stages.common import artifacts, stage
 from stages.common.errors import UserError
 from stages.common.settings import Settings
 from stages.common.terminal import print_table, say
-from tools import garments
+from tools import differences, garments
 
 RESULTS = Path("dvc_plots/demo")
 FOLDER = "data/drawn-garments"  # where params.yaml looks for the drawn images
@@ -50,15 +49,6 @@ def set_params(path: Path, values: dict[str, Any]) -> None:
     yaml.dump(params, path)
 
 
-def flat(values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Values of nested mappings, by dotted key."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from ((f"{key}.{below}", item) for below, item in flat(value))
-        else:
-            yield key, value
-
-
 def use_this_python() -> None:
     """Have commands find the `dvc` and `python` of the environment that this runs in."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -85,7 +75,7 @@ def main(_: Settings) -> None:
         [
             [f"{path.stem}.{key}", value]
             for path in sorted((RESULTS / "metrics").glob("*.json"))
-            for key, value in flat(artifacts.read_json(path))
+            for key, value in differences.flat(artifacts.read_json(path))
         ],
     )
     say(f"\nThe pictures are in {RESULTS}/plots, the metrics in {RESULTS}/metrics.")

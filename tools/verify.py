@@ -207,22 +207,39 @@ def check_inputs(repo: Repo) -> Findings:
     )
 
 
+def agrees(content: bytes, name: str) -> bool:
+    """Whether a content of DVC's cache has the hash that it lies under."""
+    return md5(content) == name.removesuffix(".dir")
+
+
+def sound(repo: Repo, name: str) -> bytes | None:
+    """What lies in DVC's cache under a hash, if it has that hash."""
+    content = in_cache(repo, name)
+    return content if content is not None and agrees(content, name) else None
+
+
+def hashes(repo: Repo, out: Output) -> dict[str, str]:
+    """Hash of each file of a cached output, by path; none of a folder not in the cache here."""
+    if not out.hash_info.isdir:
+        return {out.def_path: out.hash_info.value}
+    listing = sound(repo, out.hash_info.value)
+    files = members(listing) if listing else {}
+    return {f"{out.def_path}/{name}": of for name, of in files.items()}
+
+
 def check_cache(repo: Repo) -> Findings:
     """Beside check 1: what DVC's cache holds for the revision is what its names say."""
     checked, wrong = 0, []
     for _, out in outputs(repo):
         if not (out.use_cache and out.hash_info.value):
             continue
-        content = in_cache(repo, out.hash_info.value)
-        if content is None:
-            continue
-        objects = {out.def_path: out.hash_info.value}
-        if out.hash_info.isdir and f"{md5(content)}.dir" == out.hash_info.value:
-            objects |= {f"{out.def_path}/{name}": of for name, of in members(content).items()}
+        objects = {out.def_path: out.hash_info.value} | hashes(repo, out)
         for path, name in objects.items():
             content = in_cache(repo, name)
-            checked += content is not None
-            if content is not None and md5(content) != name.removesuffix(".dir"):
+            if content is None:
+                continue
+            checked += 1
+            if not agrees(content, name):
                 place = os.path.relpath(repo.cache.local.oid_to_path(name))
                 wrong.append(f"{path} was replaced or damaged in DVC's cache: delete {place}")
     return Findings(checked, wrong)
@@ -232,20 +249,7 @@ def committed(repo: Repo, out: Output) -> dict[str, bytes | None]:
     """Contents of an output as committed, by path; None where only the hash is known here."""
     if not out.use_cache:
         return {out.def_path: in_git(repo, out.def_path)}
-    stated = out.hash_info.value
-    if not out.hash_info.isdir:
-        return {out.def_path: sound(repo, stated)}
-    listing = sound(repo, stated)
-    return {
-        f"{out.def_path}/{name}": sound(repo, of)
-        for name, of in (members(listing) if listing else {}).items()
-    }
-
-
-def sound(repo: Repo, name: str) -> bytes | None:
-    """What lies in DVC's cache under a hash, if it has that hash."""
-    content = in_cache(repo, name)
-    return content if content is not None and md5(content) == name.removesuffix(".dir") else None
+    return {path: sound(repo, name) for path, name in hashes(repo, out).items()}
 
 
 def made(folder: Path, path: str) -> dict[str, bytes]:
