@@ -131,6 +131,8 @@ def silhouettes_of(pixels: Pixels, clusterings: Mapping[int, Labels]) -> dict[in
         for k, clusters in clusterings.items():
             found[k][rows] = _silhouettes(distances, clusters, clusters[rows], k)
 
+    # Numbers of the type that counting wants, or each row would convert them again.
+    clusterings = {k: clusters.astype(np.intp) for k, clusters in clusterings.items()}
     for _ in pairwise_distances_chunked(pixels, reduce_func=reduce, working_memory=BLOCK):
         pass
     return found
