@@ -37,7 +37,8 @@ def architectures(mlp: Mlp) -> list[list[int]]:
         best = artifacts.read_json(Path("metrics/mlp.json"))["large"]["architecture"]
     except FileNotFoundError:
         raise UserError("metrics/mlp.json is missing: run `dvc repro` first.") from None
-    return [a for a in mlp.architectures if a == COMMON or mlp_search.name(a) == best]
+    winner = next(a for a in mlp.architectures if mlp_search.name(a) == best)
+    return [winner] if winner == COMMON else [winner, COMMON]
 
 
 def fit_network(

@@ -1,0 +1,43 @@
+"""The study on all images is the pipeline's, only larger."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from sklearn.svm import SVC
+
+from stages import svm_eval
+from stages.common import images
+from tests.conftest import ROOT, Run
+from tools import full
+
+
+def test_it_says_how_long_and_fits_all_images(project: Path, run: Run) -> None:
+    shown = run("python", "-m", "tools.full").stdout
+    assert shown.startswith("full: about ")
+    found = json.loads((project / full.RESULTS).read_text())
+    dataset = images.load(project / images.PREPARED)
+    assert found["samples"] == {"all": len(dataset.train_labels)} | {
+        "searched": len(dataset.train_labels)
+    }
+    point = {key: value for key, value in found["svm"]["best"].items() if key in svm_eval.COLUMNS}
+    plain = SVC(**point).fit(images.scaled(dataset.train_images), dataset.train_labels)
+    predicted = plain.predict(images.scaled(dataset.test_images))
+    error = np.mean(predicted != dataset.test_labels)
+    assert found["svm"]["best"]["test_error"] == error
+    assert found["svm"]["best"]["support_vectors"] == len(plain.support_)
+    assert f"{1 - error:.4f}" in shown
+
+
+def test_without_results_of_the_pipeline_it_says_what_to_do(project: Path, run: Run) -> None:
+    (project / "metrics/mlp.json").unlink()
+    refused = run("python", "-m", "tools.full", succeeds=False)
+    assert refused.returncode == 1
+    assert refused.stderr == "metrics/mlp.json is missing: run `dvc repro` first.\n"
+
+
+def test_the_readme_shows_what_was_found_beside_the_fields_table() -> None:
+    found = json.loads((ROOT / full.RESULTS).read_text())
+    readme = (ROOT / "README.md").read_text()
+    for row in full.table(found):
+        assert "| " + " | ".join(map(str, row)) + " |" in readme
