@@ -78,12 +78,20 @@ def free(process: Path = SELF) -> float:
         limit, _ = this.rlimit(psutil.RLIMIT_AS)
         if limit != psutil.RLIM_INFINITY:
             rooms.append(limit - this.memory_info().vms)
-        rooms += [_left(kind, folder) for kind, folder in _groups(process)]
+        rooms += [_left(kind, folder) for kind, folder in groups(process)]
     return max(0.0, min(rooms))
 
 
-def _groups(process: Path) -> Iterator[tuple[str, Path]]:
-    """The control groups that may limit a process's memory, and those around them."""
+def groups(process: Path = SELF) -> Iterator[tuple[str, Path]]:
+    """The control groups that may limit a process's memory, and those around them.
+
+    Yields
+    ------
+    kind : {"cgroup2", "cgroup"}
+        Versions 2 and 1, as their file systems are called.
+    folder : Path
+        May be missing: a container does not see the groups around it.
+    """
     paths = {}
     for line in _lines(process / "cgroup"):
         _, controllers, path = line.split(":", 2)
