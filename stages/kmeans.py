@@ -5,12 +5,13 @@
 
     python -m stages.kmeans
 
-One fit for each number of clusters; one matrix of distances for the silhouettes of all. A
+One fit for each number of clusters; one pass over the distances for the silhouettes of all. A
 cluster stands for the label that most of its images have, and clusters are numbered by that
 label, so that a well clustered contingency matrix is a diagonal one.
 """
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,56 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import (
     adjusted_rand_score,
     normalized_mutual_info_score,
-    pairwise_distances,
-    silhouette_samples,
+    pairwise_distances_chunked,
 )
 from sklearn.metrics.cluster import contingency_matrix
 
 from stages.common import artifacts, fits, images, models, stage
 from stages.common.errors import UserError
 from stages.common.images import Labels, Pixels
-from stages.common.settings import Settings
+from stages.common.settings import Kmeans, Settings
 from stages.common.terminal import print_table
+
+BLOCK = 64  # MB of distances at a time
+PER_PIXEL = 2e-9  # seconds for each pixel, start and cluster
+
+
+def expected(size: int, kmeans: Kmeans) -> dict[int, float]:
+    """About how long fits take, in seconds, by number of clusters, for so many pixels in all."""
+    ks = sorted({*kmeans.k, kmeans.clusters})
+    return {k: size * kmeans.n_init * (k + 2) * PER_PIXEL for k in ks}
+
+
+def fit_all(pixels: Pixels, labels: Labels, kmeans: Kmeans, seed: int) -> dict[int, KMeans]:
+    """Fit K-means for every number of clusters that is asked for.
+
+    Parameters
+    ----------
+    pixels : array of shape (n_images, n_pixels)
+        From 0 to 1.
+    labels : int64 array of shape (n_images,)
+        True labels, by which clusters are numbered but not found.
+    kmeans : Kmeans
+        Numbers of clusters, and of starts.
+    seed : int
+        First centres.
+
+    Returns
+    -------
+    dict of KMeans, by number of clusters
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer clusters: refused by `cluster`
+        fitted = fits.run(
+            f"kmeans: {len(pixels)} images",
+            cluster,
+            [
+                fits.Task(f"k = {k}", (pixels, labels, k, kmeans.n_init, seed), seconds)
+                for k, seconds in expected(pixels.size, kmeans).items()
+            ],
+            threads=True,
+        )
+    return dict(zip(expected(pixels.size, kmeans), fitted, strict=True))
 
 
 def cluster(pixels: Pixels, labels: Labels, k: int, n_init: int, seed: int) -> KMeans:
@@ -52,9 +93,8 @@ def cluster(pixels: Pixels, labels: Labels, k: int, n_init: int, seed: int) -> K
     UserError
         If there are fewer different images than clusters.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer clusters: refused below
-        model = KMeans(n_clusters=k, n_init=n_init, random_state=seed).fit(pixels)
+    # Elkan's algorithm finds what Lloyd's does, and leaves out distances that cannot matter.
+    model = KMeans(k, n_init=n_init, random_state=seed, algorithm="elkan").fit(pixels)
     found = len(np.unique(model.labels_))
     if found < k:
         raise UserError(
@@ -66,6 +106,47 @@ def cluster(pixels: Pixels, labels: Labels, k: int, n_init: int, seed: int) -> K
     model.cluster_centers_ = model.cluster_centers_[numbering]
     model.labels_ = np.argsort(numbering)[model.labels_].astype(model.labels_.dtype)
     return model
+
+
+def silhouettes_of(pixels: Pixels, clusterings: Mapping[int, Labels]) -> dict[int, Pixels]:
+    """Silhouettes of all images in several clusterings, from one pass over their distances.
+
+    Parameters
+    ----------
+    pixels : array of shape (n_images, n_pixels)
+    clusterings : dict of int arrays of shape (n_images,)
+        By number of clusters, for each image the number of its cluster.
+
+    Returns
+    -------
+    dict of float64 arrays of shape (n_images,)
+        By number of clusters; (b - a) / max(a, b), where a is the mean distance to the other
+        images of the same cluster, b that to those of the nearest other one, and 0 for an image
+        alone in its cluster (Rousseeuw 1987), as scikit-learn's `silhouette_samples` gives them.
+    """
+    found: dict[int, Pixels] = {k: np.zeros(len(pixels)) for k in clusterings}
+
+    def reduce(distances: Pixels, start: int) -> None:
+        rows = slice(start, start + len(distances))
+        for k, clusters in clusterings.items():
+            found[k][rows] = _silhouettes(distances, clusters, clusters[rows], k)
+
+    for _ in pairwise_distances_chunked(pixels, reduce_func=reduce, working_memory=BLOCK):
+        pass
+    return found
+
+
+def _silhouettes(distances: Pixels, clusters: Labels, own: Labels, k: int) -> Pixels:
+    """Silhouettes of some images: their distances to all, the clusters of all and their own."""
+    sizes = np.bincount(clusters, minlength=k)
+    sums = np.array([np.bincount(clusters, row, k) for row in distances])
+    here = np.arange(len(own)), own
+    within = sums[here] / np.maximum(sizes[own] - 1, 1)
+    means = sums / sizes
+    means[here] = np.inf
+    nearest = means.min(axis=1)
+    values = (nearest - within) / np.maximum(within, nearest)
+    return np.where(sizes[own] > 1, np.nan_to_num(values), 0)
 
 
 def silhouette_table(
@@ -101,27 +182,11 @@ def contingency_table(table: Labels, names: list[str]) -> pd.DataFrame:
 def main(params: Settings) -> None:
     """Fit every number of clusters; write model, metrics and tables."""
     dataset, kmeans = images.load(), params.kmeans
-    _, pixels, labels = images.training_set(
-        dataset, kmeans.samples, "kmeans.samples", dtype=params.data.dtype
-    )
-    # The longest fits first, so that no process is left waiting for one at the end.
-    ks = sorted({*kmeans.k, kmeans.clusters}, reverse=True)
-    fitted = dict(
-        zip(
-            ks,
-            fits.run(
-                f"kmeans: {kmeans.samples} images",
-                cluster,
-                [(f"k = {k}", (pixels, labels, k, kmeans.n_init, params.seed)) for k in ks],
-            ),
-            strict=True,
-        )
-    )
-    distances = pairwise_distances(pixels)
-    silhouettes = {
-        k: silhouette_samples(distances, model.labels_, metric="precomputed")
-        for k, model in fitted.items()
-    }
+    chosen, labels = images.training_set(dataset, kmeans.samples, "kmeans.samples")
+    pixels = images.scaled(chosen, params.data.dtype)
+    fits.announce("kmeans", sum(expected(pixels.size, kmeans).values()))
+    fitted = fit_all(pixels, labels, kmeans, params.seed)
+    silhouettes = silhouettes_of(pixels, {k: model.labels_ for k, model in fitted.items()})
     scores = {k: float(silhouettes[k].mean()) for k in kmeans.k}
     best_k = max(kmeans.k, key=lambda k: scores[k])
     found = fitted[kmeans.clusters].labels_

@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import ParameterGrid, StratifiedKFold
-from sklearn.svm import SVC
 
-from stages.common import artifacts, fits, images, kernels, models, scores, stage
+from stages.common import artifacts, fits, images, kernels, models, one_against_one, scores, stage
 from stages.common.errors import UserError
 from stages.common.images import Bytes, Labels
 from stages.common.settings import Grid, Settings
 from stages.common.terminal import print_table, say
 
 COLUMNS = ["kernel", "C", "gamma", "degree"]
+PER_SCORE = 3e-9  # seconds that one image takes with one other, at one point
 
 
 def points_of(grid: Grid) -> list[dict[str, Any]]:
@@ -72,17 +72,21 @@ def cross_validate(
         "svm_eval: pairs of classes",
         kernels.fit_pair,
         [
-            (
+            fits.Task(
                 f"{names[a]} or {names[b]}",
                 (
                     points,
                     gammas,
-                    (by_class[a], by_class[b]),
-                    (folds_by_class[a], folds_by_class[b]),
+                    by_class[a],
+                    by_class[b],
+                    folds_by_class[a],
+                    folds_by_class[b],
                 ),
+                kernels.seconds(by_class[a], by_class[b], gammas.size),
             )
             for a, b in pairs
         ],
+        threads=True,
     )
     coefficients = [np.zeros((len(points), folds, len(r), classes - 1)) for r in rows]
     for (a, b), (of_pair, _) in zip(pairs, fitted, strict=True):
@@ -92,12 +96,14 @@ def cross_validate(
         "svm_eval: held-out images",
         kernels.score_class,
         [
-            (
+            fits.Task(
                 names[label],
                 (points, gammas, chosen, fold_of, by_class[label], coefficients[label]),
+                len(points) * len(chosen) * len(rows[label]) * PER_SCORE,
             )
             for label in range(classes)
         ],
+        threads=True,
     )
     accuracy = np.zeros((len(points), folds))
     for i in range(len(points)):
@@ -105,6 +111,14 @@ def cross_validate(
         right = kernels.vote([of_class[i] for of_class in scored], intercepts) == labels
         accuracy[i] = [right[fold_of == fold].mean() for fold in range(folds)]
     return accuracy
+
+
+def expected(chosen: Bytes, labels: Labels, points: int, folds: int) -> float:
+    """About how long it takes to fit so many points in so many folds, in seconds."""
+    by_class = [chosen[labels == label] for label in np.unique(labels)]
+    pairs = kernels.pairs(len(by_class))
+    fitting = sum(kernels.seconds(by_class[a], by_class[b], points * folds) for a, b in pairs)
+    return fitting + points * len(chosen) ** 2 * PER_SCORE
 
 
 def gammas_of(points: list[dict[str, Any]], training: Bytes) -> list[float]:
@@ -147,26 +161,40 @@ def beyond_bounds() -> Iterator[None]:
 def main(params: Settings) -> None:
     """Search, fit the best again; write model, metrics and tables."""
     dataset, svm = images.load(), params.svm
-    searched = images.training_set(dataset, svm.search_samples, "svm.search_samples", svm.folds)
-    training = images.training_set(dataset, svm.samples, "svm.samples", svm.folds)
+    searched, labels = images.training_set(
+        dataset, svm.search_samples, "svm.search_samples", svm.folds
+    )
+    training, training_labels = images.training_set(dataset, svm.samples, "svm.samples", svm.folds)
     points = points_of(svm.grid)
+    fits.announce(
+        "svm_eval",
+        expected(searched, labels, len(points), svm.folds)
+        + expected(training, training_labels, 1, 1),
+    )
     with beyond_bounds():
-        accuracy = cross_validate(
-            searched.images, searched.labels, points, svm.folds, dataset.labels
-        )
+        accuracy = cross_validate(searched, labels, points, svm.folds, dataset.labels)
     means = accuracy.mean(axis=1)
     best = int(means.argmax())
     winner = ", ".join(f"{key} {points[best][key]}" for key in COLUMNS if key in points[best])
     say(f"svm_eval: fitting the best, {winner}, to {svm.samples} images")
     with beyond_bounds():
-        model = SVC(**points[best]).fit(training.pixels, training.labels)
-    predicted = kernels.predict(model, training.images, dataset.test_images)
-    retold = kernels.predict(model, training.images, training.images)
+        model = one_against_one.fit(
+            points[best], training, training_labels, dataset.labels, "svm_eval: the best"
+        )
+    predicted, retold = fits.run(
+        "svm_eval: predictions",
+        kernels.predict,
+        [
+            fits.Task(which, (model, training, wanted), len(wanted) * len(training) * PER_SCORE)
+            for which, wanted in (("test", dataset.test_images), ("training", training))
+        ],
+        threads=True,
+    )
     metrics = {
         "samples": svm.samples,
         **points[best],
         "cv_accuracy": float(means[best]),
-        "train_error": scores.error(training.labels, retold),
+        "train_error": scores.error(training_labels, retold),
         "test_error": scores.error(dataset.test_labels, predicted),
         "test_error_margin95": scores.wilson_margin(dataset.test_labels, predicted),
         "support_vectors": len(model.support_),

@@ -1,5 +1,7 @@
 """The kernel search equals scikit-learn's."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 
 from stages import svm_eval
-from stages.common import images, kernels
+from stages.common import images, kernels, models, one_against_one
 from stages.common.settings import Grid
 from tools import garments
 
@@ -46,6 +48,55 @@ def test_prediction_by_products_is_svcs_own(point: dict[str, object], classes: i
     model = SVC(**point).fit(images.scaled(drawn), labels)
     expected = model.predict(images.scaled(new))
     np.testing.assert_array_equal(kernels.predict(model, drawn, new), expected)
+
+
+@pytest.mark.parametrize("point", POINTS, ids=str)
+@pytest.mark.parametrize("classes", [10, 3, 2])
+def test_an_svc_fitted_pair_by_pair_has_every_attribute_of_a_plain_one(
+    point: dict[str, Any], classes: int
+) -> None:
+    drawn, labels = garments.draw(400, 6)
+    kept = labels < classes
+    drawn, labels = drawn[kept], labels[kept].astype(np.int64)
+    found = vars(one_against_one.fit(point, drawn, labels, NAMES[:classes], "SVC"))
+    expected = vars(SVC(**point).fit(images.scaled(drawn), labels))
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        assert type(found[name]) is type(value), name
+        if not isinstance(value, np.ndarray):
+            assert found[name] == value, name
+            continue
+        assert (found[name].dtype, found[name].shape) == (value.dtype, value.shape), name
+        assert found[name].flags.c_contiguous, name
+        exact = name.lstrip("_") not in ("dual_coef_", "intercept_") or point["kernel"] == "rbf"
+        np.testing.assert_allclose(
+            found[name], value, rtol=0, atol=0 if exact else 1e-4, err_msg=name
+        )
+
+
+def test_an_svc_fitted_pair_by_pair_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, labels = garments.draw(400, 6)
+    whole = one_against_one.fit(POINTS[4], drawn, labels.astype(np.int64), NAMES, "SVC")
+    monkeypatch.setattr(one_against_one, "CHUNK", 7)
+    pieces = one_against_one.fit(POINTS[4], drawn, labels.astype(np.int64), NAMES, "SVC")
+    assert models.archive(pieces) == models.archive(whole)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), kernel=st.sampled_from([POINTS[0], POINTS[2], POINTS[4]]))
+def test_a_fit_that_comes_nowhere_near_its_bound_is_the_same_with_a_higher_one(
+    seed: int, kernel: dict[str, Any]
+) -> None:
+    drawn, labels = garments.draw(120, seed)
+    a, b = drawn[labels == 0], drawn[labels == 6]
+    points = [{**kernel, "C": penalty} for penalty in (100, 0.1, 1, 10)]
+    gammas = np.full((4, 2), kernel.get("gamma", 0.0))
+    folds = np.arange(len(a)) % 2, np.arange(len(b)) % 2
+    together, intercepts = kernels.fit_pair(points, gammas, a, b, *folds)
+    for i in range(4):
+        alone, intercept = kernels.fit_pair(points[i : i + 1], gammas[:1], a, b, *folds)
+        np.testing.assert_array_equal(together[i], alone[0])
+        np.testing.assert_array_equal(intercepts[i], intercept[0])
 
 
 @settings(max_examples=30, deadline=None)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
-from sklearn.metrics import pairwise_distances, silhouette_samples, silhouette_score
+from sklearn.metrics import silhouette_samples, silhouette_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from stages import kmeans
@@ -19,6 +19,7 @@ PIXELS = images.scaled(DRAWN)
 def test_clusters_are_scikit_learns_numbered_by_label_then_size(k: int) -> None:
     model = kmeans.cluster(PIXELS, LABELS.astype(np.int64), k, 2, 0)
     plain = KMeans(k, n_init=2, random_state=0).fit(PIXELS)
+    # The plain one is Lloyd's algorithm, ours Elkan's.
     assert model.inertia_ == plain.inertia_
     one_to_one = set(zip(model.labels_, plain.labels_, strict=True))
     assert len(one_to_one) == k
@@ -28,10 +29,26 @@ def test_clusters_are_scikit_learns_numbered_by_label_then_size(k: int) -> None:
     assert order == sorted(order)
 
 
+@pytest.mark.parametrize("block", [0.01, 64])
+def test_silhouettes_are_scikit_learns_whatever_the_block(
+    block: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kmeans, "BLOCK", block)
+    # The last three images are clusters of their own, the two before the same image.
+    pixels = np.concatenate([PIXELS[:300], PIXELS[7:8], PIXELS[7:8], PIXELS[300:303]])
+    random = np.random.RandomState(0)
+    clusterings = {k: random.randint(0, k, len(pixels)) for k in (2, 5)}
+    clusterings[7] = np.concatenate([np.arange(300) % 3, [3, 3, 4, 5, 6]])
+    found = kmeans.silhouettes_of(pixels, clusterings)
+    for k, clusters in clusterings.items():
+        expected = silhouette_samples(pixels, clusters)
+        np.testing.assert_allclose(found[k], expected, rtol=0, atol=1e-13)
+    assert found[7][-3:].tolist() == [0, 0, 0]
+
+
 def test_silhouettes_are_ranked_within_their_cluster_and_average_to_the_score() -> None:
     model = kmeans.cluster(PIXELS, LABELS.astype(np.int64), 4, 2, 0)
-    distances = pairwise_distances(PIXELS)
-    values = silhouette_samples(distances, model.labels_, metric="precomputed")
+    values = kmeans.silhouettes_of(PIXELS, {4: model.labels_})[4]
     table = kmeans.silhouette_table(4, model.labels_, values, LABELS, NAMES)
     assert table["silhouette"].mean() == pytest.approx(silhouette_score(PIXELS, model.labels_))
     assert sorted(table["image"]) == list(range(400))

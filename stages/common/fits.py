@@ -9,23 +9,20 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from multiprocessing import resource_tracker
-from pathlib import Path
 from pickle import PicklingError
-from threading import Event, Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 import joblib
-from joblib.externals.loky.backend import resource_tracker as joblib_tracker
+import numpy as np
 from joblib.externals.loky.process_executor import BrokenProcessPool
-from sklearn.callback import CallbackContext
-from sklearn.model_selection import GridSearchCV
 
 from stages.common.errors import UserError
 from stages.common.lifetime import begin_as_child
-from stages.common.terminal import Progress
+from stages.common.terminal import Progress, say
 
 # When this process is killed, joblib's resource tracker deletes what it left in temporary
 # folders. It need not warn of that.
@@ -34,7 +31,9 @@ os.environ["PYTHONWARNINGS"] = ",".join(
 )
 
 PROCESSES = "FIT_PROCESSES"
-LOOK_AGAIN = 0.2  # seconds
+PROBES = 5  # products of matrices that tell how fast a machine is
+PROBES_TAKE = 0.1  # seconds, on the machine of the figures in README
+TWO_MINUTES = 120  # seconds
 
 
 def processes() -> int:
@@ -53,32 +52,85 @@ def processes() -> int:
     return int(given)
 
 
+def announce(title: str, seconds: float, alone: float = 0) -> None:
+    """Say about how long work will take on this machine.
+
+    Parameters
+    ----------
+    title : str
+        Of a stage.
+    seconds : float
+        What it takes on the machine of the figures in README: of what runs several at a time.
+    alone : float
+        The same, of what runs alone.
+    """
+    expected = (seconds / processes() + alone) * slowness()
+    said = f"{expected / 60:.0f} minutes" if expected > TWO_MINUTES else f"{expected:.0f} seconds"
+    say(f"{title}: about {said} on this machine, {processes()} at once")
+
+
+def slowness() -> float:
+    """How many times as long this machine multiplies matrices as that of the figures in README."""
+    matrix = np.ones((800, 800))
+    matrix @ matrix
+    begun = time.process_time()
+    for _ in range(PROBES):
+        matrix @ matrix
+    return (time.process_time() - begun) / PROBES_TAKE
+
+
+class Task(NamedTuple):
+    """One call among many.
+
+    Attributes
+    ----------
+    name : str
+        By which progress speaks of it.
+    arguments : tuple
+    seconds : float
+        About how long it takes on the machine of the figures in README, for the time left.
+    """
+
+    name: str
+    arguments: tuple[Any, ...]
+    seconds: float
+
+
 def run(
-    title: str, function: Callable[..., Any], tasks: list[tuple[str, tuple[Any, ...]]]
+    title: str, function: Callable[..., Any], tasks: list[Task], threads: bool = False
 ) -> list[Any]:
-    """Call a function once for each task, several at a time.
+    """Call a function once for each task, several at a time, the longest first.
 
     Parameters
     ----------
     title : str
         What is being done, for the person who waits.
     function : callable
-    tasks : list of (str, tuple)
-        Of each call the name by which progress speaks of it, and the arguments; the longest
-        should come first.
+    tasks : list of Task
+    threads : bool
+        Whether threads do on this machine, which share images and start at once: for functions
+        that compute outside of Python's lock.
 
     Returns
     -------
     list
         What the calls returned, in the order of the tasks.
     """
+    longest_first = sorted(range(len(tasks)), key=lambda i: -tasks[i].seconds)
+    calls = [joblib.delayed(_numbered)(i, function, tasks[i].arguments) for i in longest_first]
     results: list[Any] = [None] * len(tasks)
-    calls = (joblib.delayed(_numbered)(i, function, task) for i, (_, task) in enumerate(tasks))
-    with _workers(), Progress(title, len(tasks)) as bar:
-        pool = joblib.Parallel(processes(), pre_dispatch="all", return_as="generator_unordered")
+    work = [tasks[i].seconds for i in longest_first]
+    bar = Progress(title, len(tasks), work=work, at_once=processes())
+    with nullcontext() if threads else _workers(), bar:
+        pool = joblib.Parallel(
+            processes(),
+            backend="threading" if threads else None,
+            pre_dispatch="all",
+            return_as="generator_unordered",
+        )
         for i, result in pool(calls):
             results[i] = result
-            bar.advance(tasks[i][0])
+            bar.advance(tasks[i].name, work=tasks[i].seconds)
     return results
 
 
@@ -109,74 +161,3 @@ def _workers() -> Iterator[None]:
 
 def _numbered(i: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[int, Any]:
     return i, function(*arguments)
-
-
-@contextmanager
-def progress_of(grid: GridSearchCV, title: str, names: list[str]) -> Iterator[None]:
-    """Run a grid search in these processes, and show its progress.
-
-    Parameters
-    ----------
-    grid : GridSearchCV
-    title : str
-    names : list of str
-        Names of its fits, fold by fold for each candidate.
-
-    Notes
-    -----
-    scikit-learn's own `ProgressBar` counts fits without saying which, and shows nothing where
-    there is no terminal. The fits run in other processes; each leaves a line in a file.
-    """
-    with _temporary_folder() as folder, Progress(title, len(names)) as bar:
-        log = folder / "fits"
-        log.touch()
-        over = Event()
-        watcher = Thread(target=_watch, args=(log, over, bar, names))
-        watcher.start()
-        try:
-            grid.set_callbacks(_Log(log))
-            with _workers():
-                yield
-        finally:
-            over.set()
-            watcher.join()
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    """A folder that is deleted even when this process is killed."""
-    with tempfile.TemporaryDirectory() as folder:
-        joblib_tracker.register(folder, "folder")
-        yield Path(folder)
-    joblib_tracker.unregister(folder, "folder")
-
-
-def _watch(log: Path, over: Event, bar: Progress, names: list[str]) -> None:
-    with log.open() as lines:
-        last_look = False
-        while not last_look:
-            last_look = over.wait(LOOK_AGAIN)
-            for line in lines:
-                bar.advance(names[int(line)])
-
-
-class _Log:
-    """A scikit-learn callback that writes down the number of each fit of a search."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def setup(self, estimator: GridSearchCV, context: CallbackContext) -> None:
-        """Nothing to set up."""
-
-    def teardown(self, estimator: GridSearchCV, context: CallbackContext) -> None:
-        """Nothing to tear down."""
-
-    def on_fit_task_begin(self, estimator: GridSearchCV, context: CallbackContext) -> None:
-        """Nothing to say yet."""
-
-    def on_fit_task_end(self, estimator: GridSearchCV, context: CallbackContext) -> None:
-        """Write down the number of a fit; one short line is written whole."""
-        if context.task_name == "candidate-split-evaluation":
-            with self.path.open("a") as log:
-                log.write(f"{context.task_id}\n")

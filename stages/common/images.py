@@ -196,30 +196,16 @@ def load(folder: Path = PREPARED) -> Dataset:
     return Dataset(about["dataset"], about["labels"], *arrays)
 
 
-class TrainingSet(NamedTuple):
-    """The images that a stage learns from.
+def training_set(dataset: Dataset, samples: int, key: str, folds: int = 0) -> tuple[Bytes, Labels]:
+    """The first training images and their labels, checked as `check_samples` does.
 
-    Attributes
-    ----------
+    Returns
+    -------
     images : uint8 array of shape (n_images, height, width)
-    pixels : array of shape (n_images, height * width)
-        The same, flattened and scaled, from 0 to 1.
     labels : int64 array of shape (n_images,)
     """
-
-    images: Bytes
-    pixels: Pixels
-    labels: Labels
-
-
-def training_set(
-    dataset: Dataset, samples: int, key: str, folds: int = 0, dtype: str = "float64"
-) -> TrainingSet:
-    """The first training images, scaled, and their labels, checked as `check_samples` does."""
     check_samples(dataset.train_labels, dataset.labels, samples, folds, key)
-    images = dataset.train_images[:samples]
-    labels = dataset.train_labels[:samples].astype(np.int64)
-    return TrainingSet(images, scaled(images, dtype), labels)
+    return dataset.train_images[:samples], dataset.train_labels[:samples].astype(np.int64)
 
 
 def scaled(images: Bytes, dtype: str = "float64") -> Pixels:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
 from sklearn.base import BaseEstimator
 
 from stages.common import artifacts
@@ -61,6 +60,8 @@ def archive(model: BaseEstimator) -> bytes:
     what they share; numbers, texts and tuples do not, because which of them share one object
     is the interpreter's choice.
     """
+    import skops.io  # half a second, which a stage need not wait for when it starts
+
     original = zipfile.ZipFile(io.BytesIO(skops.io.dumps(model)))
     schema = json.loads(original.read("schema.json"))
     files: dict[str, str] = {}
@@ -110,6 +111,8 @@ def read(path: Path, kind: type[BaseEstimator], pixels: int) -> BaseEstimator:
     UserError
         If `write` would not write this file for an estimator of this kind.
     """
+    import skops.io
+
     content = path.read_bytes()
     try:
         check(content)

@@ -239,7 +239,7 @@ class Svm(Section):
 class Kmeans(Section):
     """Clusters, and how many there are."""
 
-    samples: Annotated[int, whole(10, 20_000)]
+    samples: Annotated[int, whole(10, 100_000)]
     clusters: Annotated[int, whole(2, 1000)]
     k: Annotated[list[Annotated[int, whole(2, 1000)]], several(1, 100, "numbers of clusters")]
     n_init: Annotated[int, whole(1, 1000)]
