@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 ENOUGH = 60.0  # seconds in which a stage has surely begun to fit
+THREADS = 5  # that a stage has at most while it fits nothing, and at least while it fits
 INTERRUPT = 1 << signal.SIGINT - 1  # in a set of signals
 
 
@@ -55,6 +56,13 @@ def fitting(session: int) -> list[Path]:
         for folder in fit_processes(session)
         if signals(int(folder.name), "SigIgn") & INTERRUPT
     ]
+
+
+def fits(session: int, stage: str) -> bool:
+    """Whether a stage has begun to fit: in other processes, or in threads of its own."""
+    process = stage_in(session, stage)
+    threads = list(Path(f"/proc/{process}/task").glob("*")) if process else []
+    return bool(fitting(session)) or len(threads) > THREADS
 
 
 def blocks_interrupts(process: int) -> bool:

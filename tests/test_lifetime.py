@@ -17,8 +17,6 @@ from tools.demo import set_params
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 LONG = {
-    "kmeans.samples": 3000,
-    "kmeans.n_init": 1000,
     "mlp.samples": 3000,
     "mlp.architectures": [[500, 500]],
     "mlp.max_iter": 100000,
@@ -42,7 +40,7 @@ def start(project: Path, stage: str, processes: int) -> subprocess.Popen[str]:
 @pytest.fixture
 def long_stage(project: Path) -> Iterator[subprocess.Popen[str]]:
     """A stage that fits in two other processes."""
-    shell = start(project, "kmeans", 2)
+    shell = start(project, "mlp_search", 2)
     wait_until(lambda: len(fitting(shell.pid)) == 2)
     yield shell
     if members(shell.pid):
@@ -55,7 +53,7 @@ def test_an_interrupted_stage_says_so_in_one_line_and_leaves_no_process(
 ) -> None:
     os.killpg(long_stage.pid, signal.SIGINT)
     _, shown = long_stage.communicate(timeout=10)
-    assert [line for line in shown.splitlines() if not line.startswith("kmeans: ")] == [
+    assert [line for line in shown.splitlines() if not line.startswith("mlp_search: ")] == [
         "Interrupted: `dvc repro` will run this stage again."
     ]
     wait_until(lambda: members(long_stage.pid) == [], 5)

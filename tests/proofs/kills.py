@@ -13,7 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, clean_environment, results, run_in
-from tests.processes import blocks_interrupts, fitting, members, stage_in, wait_until
+from tests.processes import blocks_interrupts, fits, members, stage_in, wait_until
 
 # Of each stage, what it writes.
 MADE = {
@@ -135,7 +135,7 @@ def begun(project: Path, run: Run, stage: str, moment: str) -> bool:
     if moment == "computes":  # having seen to Ctrl-C
         return blocks_interrupts(run.stage)
     if moment == "fits":
-        return bool(fitting(run.dvc.pid))
+        return fits(run.dvc.pid, stage)
     outputs = [*MADE[stage], "data/incoming"] if stage == "fetch" else MADE[stage]
     return any((project / output).exists() for output in outputs)
 

@@ -109,15 +109,14 @@ def test_a_disk_that_is_full_or_read_only_is_a_sentence_and_with_room_the_next_r
 
 
 @pytest.mark.figure("faults survived")
-@pytest.mark.parametrize("stage", ["mlp_search", "kmeans"])
 def test_no_room_for_temporary_files_is_a_sentence_and_with_room_the_next_run_makes_the_same(
-    stage: str, project: Path, mounts: list[str]
+    project: Path, mounts: list[str]
 ) -> None:
     before, listing = results(project), files(project)
     shown = faulty(
         mounts,
         project,
-        stage,
+        "mlp_search",
         # Room for what DVC writes, but not for images.
         "mount -t tmpfs -o size=600k tmpfs ../temporary; mount -t tmpfs -o size=64k tmpfs /dev/shm",
         "umount ../temporary /dev/shm",
@@ -144,8 +143,15 @@ def test_after_a_disk_was_full_when_dvc_kept_what_a_stage_made_the_next_run_make
 
 
 @pytest.mark.figure("faults survived")
-@pytest.mark.parametrize("whose", ["the stage's", "a fit's"])
-@pytest.mark.parametrize("stage", ["mlp_search", "kmeans"])
+@pytest.mark.parametrize(
+    ("stage", "whose"),
+    [
+        ("mlp_search", "the stage's"),
+        ("mlp_search", "a fit's"),
+        ("svm_eval", "the stage's"),
+        ("kmeans", "the stage's"),
+    ],
+)
 def test_when_memory_ends_it_is_a_sentence_and_with_more_the_next_run_makes_the_same(
     stage: str, whose: str, project: Path
 ) -> None:
@@ -178,7 +184,7 @@ def limit(process: int) -> None:
 
 def test_a_second_dvc_repro_is_told_to_wait_and_the_first_is_unharmed(project: Path) -> None:
     before, listing = results(project), files(project)
-    with running(project, "kmeans") as run:
+    with running(project, "mlp_search") as run:
         wait_until(lambda: bool(fitting(run.dvc.pid)), ENOUGH)
         os.kill(run.stage, signal.SIGSTOP)  # so that it is not over too soon
         second = run_in(project)("dvc", "repro", succeeds=False)

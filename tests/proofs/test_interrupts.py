@@ -13,7 +13,7 @@ from tests.processes import (
     ENOUGH,
     blocks_interrupts,
     fit_processes,
-    fitting,
+    fits,
     members,
     stage_in,
     wait_until,
@@ -43,7 +43,7 @@ def has_come_to(moment: str, begun: float, session: int, stage: str, shown: Path
     if moment == "last fit":
         return "fitting the best" in shown.read_text()
     if moment == "fits":
-        return len(fitting(session)) == 2
+        return fits(session, stage)
     if moment == "processes start":
         return bool(fit_processes(session))
     if moment == "computes":
@@ -59,11 +59,8 @@ def has_come_to(moment: str, begun: float, session: int, stage: str, shown: Path
         *(("compare", moment) for moment in ("0.1", "0.3", "computes")),
         *(("prepare", moment) for moment in ("0.2", "computes")),
         ("fetch", "0.2"),  # which computes for a tenth of a second
-        *(
-            (stage, moment)
-            for stage in FITTING
-            for moment in ("0.2", "0.6", "computes", "processes start", "fits")
-        ),
+        *((stage, moment) for stage in FITTING for moment in ("0.2", "0.6", "computes", "fits")),
+        ("mlp_search", "processes start"),
         ("svm_eval", "last fit"),
     ],
 )
