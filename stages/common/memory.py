@@ -15,6 +15,8 @@ import psutil
 from stages.common.errors import UserError
 
 SELF = Path("/proc/self")
+MARGIN = 1.05  # for what is too small to reckon
+KEPT = 2**25  # bytes: the C library gives larger arrays back to the system when they are freed
 
 # Files of a control group, by the kind of its file system: limits, use, and what of the use are
 # files that the system lets go of when memory is wanted.
@@ -41,7 +43,7 @@ def check(samples: int, key: str, needed: Callable[[int], float]) -> None:
     key : str
         The parameter that asks for this many, for the message.
     needed : function of int
-        Bytes that so many images will take beyond what is taken already; grows with them.
+        Bytes that so many images will take, at most and beyond what is taken already.
 
     Raises
     ------
@@ -49,13 +51,23 @@ def check(samples: int, key: str, needed: Callable[[int], float]) -> None:
         If they do not fit; says how many would.
     """
     room = free()
-    if needed(samples) > room:
-        largest = bisect_right(range(1, samples), room, key=needed)
+
+    def taken(samples: int) -> float:
+        return needed(samples) * MARGIN
+
+    if taken(samples) > room:
+        # A little less than fits now: at the next run as much may not be free again.
+        largest = bisect_right(range(1, samples), 0.98 * room, key=taken)
         raise UserError(
-            f"params.yaml: {key} is {samples}, which takes {needed(samples) / 1e9:.1f} GB, and "
+            f"params.yaml: {key} is {samples}, which takes {taken(samples) / 1e9:.1f} GB, and "
             f"{room / 1e9:.1f} GB are free here; "
             + (f"the largest that fits is {largest}." if largest else "no number of images fits.")
         )
+
+
+def kept(freed: float) -> float:
+    """Bytes of freed arrays that a thread does not give back to the system."""
+    return min(freed, KEPT)
 
 
 def free(process: Path = SELF) -> float:

@@ -7,16 +7,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from stages.common import artifacts, images, memory
 from tests.conftest import ROOT, clean_environment
+from tests.processes import wait_until
 from tools import demo, garments
 
-DRAWN = 30000
+DRAWN = 60000  # as many as Fashion-MNIST has
 TEST = 600
 
 # Fits that are over in no time: what is at stake is how much they take.
@@ -39,10 +39,15 @@ QUICK = {
     "kmeans.k": [2, 3],
     "kmeans.n_init": 1,
 }
-STAGES = [
-    ("mlp_search", "mlp.samples", 1_200_000_000),
-    ("svm_eval", "svm.search_samples", 600_000_000),
-    ("svm_eval", "svm.samples", 600_000_000),
+# A parameter, and limits of memory in bytes under which it is tried.
+LIMITS = [
+    ("mlp_search", "mlp.samples", 700_000_000),
+    ("mlp_search", "mlp.samples", 1_000_000_000),
+    ("svm_eval", "svm.search_samples", 400_000_000),
+    ("svm_eval", "svm.search_samples", 700_000_000),
+    ("svm_eval", "svm.samples", 400_000_000),
+    ("svm_eval", "svm.samples", 700_000_000),
+    ("kmeans", "kmeans.samples", 300_000_000),
     ("kmeans", "kmeans.samples", 500_000_000),
 ]
 # Of a control group: what limits it (swap too), its peak, and what of that were files.
@@ -53,7 +58,7 @@ FILES = {
 
 
 class Group:
-    """A control group, and what it has taken at most.
+    """A control group of a test's own, and what it has taken at most.
 
     Attributes
     ----------
@@ -83,6 +88,11 @@ class Group:
             check=False,
         )
 
+    def close(self) -> None:
+        """Wait for the end of its processes, and remove it."""
+        wait_until(lambda: not (self.folder / "cgroup.procs").read_text())
+        self.folder.rmdir()
+
     def peak(self) -> int:
         """Bytes that it has taken at most, without those of files that it has read or written."""
         _, most, prefix = FILES[self.kind]
@@ -110,7 +120,7 @@ def group() -> Iterator[Callable[[int | None], Group]]:
 
     yield make
     for group in made:
-        group.folder.rmdir()
+        group.close()
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +139,27 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     about = {"dataset": "drawn-garments", "labels": list(garments.LABELS)}
     artifacts.write_json(prepared / "dataset.json", about)
     return folder
+
+
+def asked_for(samples: int, key: str, drawn: Path) -> None:
+    demo.set_params(drawn / "params.yaml", QUICK | {key: samples})
+    for images_of in (drawn / images.PREPARED).iterdir():
+        images_of.read_bytes()  # files in memory count for the group that reads them first
+
+
+@pytest.mark.parametrize(("stage", "key", "limit"), LIMITS)
+def test_what_does_not_fit_is_refused_at_once_and_the_largest_that_does_takes_what_there_is(
+    stage: str, key: str, limit: int, drawn: Path, group: Callable[[int | None], Group]
+) -> None:
+    asked_for(DRAWN, key, drawn)
+    refused = group(limit).run(drawn, stage)
+    assert refused.returncode == 1, refused.stderr
+    sentence = rf"params\.yaml: {key} is {DRAWN}, which takes \d+\.\d GB, and \d+\.\d GB are free "
+    found = re.fullmatch(rf"{sentence}here; the largest that fits is (\d+)\.\n", refused.stderr)
+    assert found, refused.stderr
+    asked_for(int(found[1]), key, drawn)
+    limited = group(limit).run(drawn, stage)
+    assert limited.returncode == 0, limited.stderr
+    unlimited = group(None)
+    assert unlimited.run(drawn, stage).returncode == 0
+    assert 0.9 * limit < unlimited.peak() < limit
