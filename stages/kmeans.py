@@ -25,7 +25,7 @@ from sklearn.metrics import (
 )
 from sklearn.metrics.cluster import contingency_matrix
 
-from stages.common import artifacts, fits, images, models, stage
+from stages.common import artifacts, fits, images, memory, models, stage
 from stages.common.errors import UserError
 from stages.common.images import Labels, Pixels
 from stages.common.settings import Kmeans, Settings
@@ -39,6 +39,20 @@ def expected(size: int, kmeans: Kmeans) -> dict[int, float]:
     """About how long fits take, in seconds, by number of clusters, for so many pixels in all."""
     ks = sorted({*kmeans.k, kmeans.clusters})
     return {k: size * kmeans.n_init * (k + 2) * PER_PIXEL for k in ks}
+
+
+def taken(samples: int, pixels: int, kmeans: Kmeans, dtype: str) -> float:
+    """Bytes that fits of so many images take, at most.
+
+    Notes
+    -----
+    The images, and for each fit at a time a copy of them with their mean taken off, besides which
+    there are at first their variances, later Elkan's bounds.
+    """
+    at_once = min(fits.processes(), len({*kmeans.k, kmeans.clusters}))
+    bounds = max(*kmeans.k, kmeans.clusters)
+    fit = pixels + max(pixels, bounds)
+    return samples * np.dtype(dtype).itemsize * (pixels + at_once * fit)
 
 
 def fit_all(pixels: Pixels, labels: Labels, kmeans: Kmeans, seed: int) -> dict[int, KMeans]:
@@ -184,8 +198,12 @@ def contingency_table(table: Labels, names: list[str]) -> pd.DataFrame:
 def main(params: Settings) -> None:
     """Fit every number of clusters; write model, metrics and tables."""
     dataset, kmeans = images.load(), params.kmeans
+    size, dtype = dataset.test_images[0].size, params.data.dtype
+    memory.check(
+        kmeans.samples, "kmeans.samples", lambda samples: taken(samples, size, kmeans, dtype)
+    )
     chosen, labels = images.training_set(dataset, kmeans.samples, "kmeans.samples")
-    pixels = images.scaled(chosen, params.data.dtype)
+    pixels = images.scaled(chosen, dtype)
     fits.announce("kmeans", sum(expected(pixels.size, kmeans).values()))
     fitted = fit_all(pixels, labels, kmeans, params.seed)
     silhouettes = silhouettes_of(pixels, {k: model.labels_ for k, model in fitted.items()})

@@ -21,13 +21,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 
-from stages.common import artifacts, fits, images, models, scores, stage
+from stages.common import artifacts, fits, images, memory, models, scores, stage
 from stages.common.errors import UserError
 from stages.common.images import Labels, Pixels
 from stages.common.settings import Mlp, Settings
 from stages.common.terminal import print_table, say
 
 PER_WEIGHT = 1.1e-10  # seconds for each weight, image and epoch
+COPIES = {"sgd": 6, "adam": 8}  # numbers for each weight: gradient, velocity and so on
 
 
 class Search(NamedTuple):
@@ -96,6 +97,30 @@ def network(architecture: list[int], mlp: Mlp, seed: int) -> MLPClassifier:
         learning_rate_init=mlp.learning_rate_init,
         random_state=seed,
     )
+
+
+def taken(samples: int, tests: int, mlp: Mlp, pixels: int, classes: int, dtype: str) -> float:
+    """Bytes that a search with so many images takes, at most.
+
+    Notes
+    -----
+    The images, a copy of them that all processes see, and in each of these its own: first those
+    it fits, later those held out, with what all units of two layers say of them. That is said of
+    all images when the best network is tried.
+    """
+    sizes = [weights(architecture, pixels, classes) for architecture in mlp.architectures]
+    at_once = min(fits.processes(), len(sizes) * mlp.folds)
+    largest = sorted(sizes * mlp.folds)[-at_once:]
+    layers = [pair for a in mlp.architectures for pair in pairwise([*a, classes])]
+    units = max(map(sum, layers))
+    held_out = 1 / mlp.folds
+    each = max(pixels * (1 - held_out), (pixels + units) * held_out)
+    images = max(
+        samples * (2 * pixels + at_once * each),
+        samples * pixels + max(samples, tests) * units,
+    )
+    numbers = images + tests * pixels + COPIES[mlp.solver] * sum(largest)
+    return at_once * fits.PROCESS + numbers * np.dtype(dtype).itemsize
 
 
 def fit_without(
@@ -200,6 +225,12 @@ def loss_table(model: MLPClassifier, samples: int) -> pd.DataFrame:
 def main(params: Settings) -> None:
     """Search twice; write models, metrics and tables."""
     dataset, mlp = images.load(), params.mlp
+    tests, size = len(dataset.test_images), dataset.test_images[0].size
+    memory.check(
+        mlp.samples,
+        "mlp.samples",
+        lambda n: taken(n, tests, mlp, size, len(dataset.labels), params.data.dtype),
+    )
     test_pixels = images.scaled(dataset.test_images, params.data.dtype)
     announce(mlp, test_pixels.shape[1], len(dataset.labels))
     metrics, searches, tables, predictions = {}, {}, [], {}

@@ -20,7 +20,17 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import ParameterGrid, StratifiedKFold
 
-from stages.common import artifacts, fits, images, kernels, models, one_against_one, scores, stage
+from stages.common import (
+    artifacts,
+    fits,
+    images,
+    kernels,
+    memory,
+    models,
+    one_against_one,
+    scores,
+    stage,
+)
 from stages.common.errors import UserError
 from stages.common.images import Bytes, Labels
 from stages.common.settings import Grid, Settings
@@ -121,6 +131,73 @@ def expected(chosen: Bytes, labels: Labels, points: int, folds: int) -> float:
     return fitting + points * len(chosen) ** 2 * PER_SCORE
 
 
+def taken_by_search(
+    counts: list[int], pixels: int, points: list[dict[str, Any]], folds: int
+) -> float:
+    """Bytes that a search takes, at most.
+
+    Parameters
+    ----------
+    counts : list of int
+        Images of each class.
+    pixels : int
+        Of an image.
+    points : list of dict
+    folds : int
+
+    Notes
+    -----
+    First, for each pair at a time, products and kernel in float64, besides which there are in
+    float32 the products' parts, then the rows that libsvm keeps; and the coefficients of all
+    pairs. Then these twice, what each class says of each image, and for each class at a time
+    products and kernel of held-out images.
+    """
+    samples, at_once = sum(counts), fits.processes()
+    held_out = samples / folds
+
+    def pair(size: int) -> float:
+        return 20 * size**2 + 16 * size * pixels + memory.kept(4 * size**2)
+
+    def score(count: int) -> float:
+        return 20 * held_out * count + pixels * (5 * held_out + 4 * count) + memory.KEPT
+
+    pairs = sorted(counts[a] + counts[b] for a, b in kernels.pairs(len(counts)))
+    said = 8 * len(points) * samples * (len(counts) - 1)
+    return pixels * samples + max(
+        folds * said + sum(map(pair, pairs[-at_once:])),
+        (2 * folds + len(counts)) * said + sum(map(score, sorted(counts)[-at_once:])),
+        scale_takes(samples, pixels, points),
+    )
+
+
+def taken_by_fit(counts: list[int], pixels: int, points: list[dict[str, Any]]) -> float:
+    """Bytes that the last fit and its predictions take, at most; see `taken_by_search`.
+
+    Notes
+    -----
+    First the kernels of all classes in float32, for each pair at a time the whole kernel in
+    float64, and the rows that libsvm keeps. Then the support vectors, some half of the images,
+    and for training and test images products and kernel with a chunk of them.
+    """
+    samples, at_once = sum(counts), fits.processes()
+    vectors = samples / 2
+
+    def pair(size: int) -> float:
+        return 8 * size**2 + min(4 * size**2, one_against_one.CACHE * 2**20)
+
+    pairs = sorted(counts[a] + counts[b] for a, b in kernels.pairs(len(counts)))
+    return pixels * samples + max(
+        sum(4 * count**2 for count in counts) + sum(map(pair, pairs[-at_once:])),
+        vectors * (8 * pixels + min(at_once, 2) * (16 * kernels.CHUNK + 5 * pixels)),
+        scale_takes(samples, pixels, points),
+    )
+
+
+def scale_takes(samples: int, pixels: int, points: list[dict[str, Any]]) -> float:
+    """Bytes that the variance of all pixels takes, if gamma = scale asks for it."""
+    return 16 * samples * pixels if any(p.get("gamma") == "scale" for p in points) else 0
+
+
 def gammas_of(points: list[dict[str, Any]], training: Bytes) -> list[float]:
     """Gamma of each point as a number; 0 for a kernel that has none."""
     scale = kernels.scale_gamma(training) if any(p.get("gamma") == "scale" for p in points) else 0
@@ -161,11 +238,23 @@ def beyond_bounds() -> Iterator[None]:
 def main(params: Settings) -> None:
     """Search, fit the best again; write model, metrics and tables."""
     dataset, svm = images.load(), params.svm
+    points, size = points_of(svm.grid), dataset.test_images[0].size
+
+    def counts(samples: int) -> list[int]:
+        return np.bincount(dataset.train_labels[:samples], minlength=len(dataset.labels)).tolist()
+
+    memory.check(
+        svm.search_samples,
+        "svm.search_samples",
+        lambda samples: taken_by_search(counts(samples), size, points, svm.folds),
+    )
+    memory.check(
+        svm.samples, "svm.samples", lambda samples: taken_by_fit(counts(samples), size, points)
+    )
     searched, labels = images.training_set(
         dataset, svm.search_samples, "svm.search_samples", svm.folds
     )
     training, training_labels = images.training_set(dataset, svm.samples, "svm.samples", svm.folds)
-    points = points_of(svm.grid)
     fits.announce(
         "svm_eval",
         expected(searched, labels, len(points), svm.folds)

@@ -32,6 +32,7 @@ os.environ["PYTHONWARNINGS"] = ",".join(
 
 PROCESSES = "FIT_PROCESSES"
 CLUSTER = "DASK_SCHEDULER_ADDRESS"
+PROCESS = 145_000_000  # bytes that a process takes before it has images
 PROBES = 5  # products of matrices that tell how fast a machine is
 PROBES_TAKE = 0.1  # seconds, on the machine of the figures in README
 TWO_MINUTES = 120  # seconds

@@ -1,0 +1,165 @@
+"""What does not fit into memory is refused at once, with the largest count that does: to 10 %."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.common import artifacts, images, memory
+from tests.conftest import ROOT, clean_environment
+from tests.processes import wait_until
+from tools import demo, garments
+
+DRAWN = 60000  # as many as Fashion-MNIST has
+TEST = 600
+
+# Fits that are over in no time: what is at stake is how much they take.
+QUICK = {
+    "data.dataset": "drawn-garments",
+    "mlp.small_samples": 200,
+    "mlp.samples": 300,
+    "mlp.architectures": [[100], [10]],
+    "mlp.folds": 5,
+    "mlp.max_iter": 1,
+    "svm.search_samples": 200,
+    "svm.samples": 200,
+    "svm.folds": 2,
+    "svm.grid.linear": None,
+    "svm.grid.poly": None,
+    "svm.grid.rbf.C": [1],
+    "svm.grid.rbf.gamma": [0.01],
+    "kmeans.samples": 200,
+    "kmeans.clusters": 10,
+    "kmeans.k": [2, 3],
+    "kmeans.n_init": 1,
+}
+# A parameter, and limits of memory in bytes under which it is tried.
+LIMITS = [
+    ("mlp_search", "mlp.samples", 700_000_000),
+    ("mlp_search", "mlp.samples", 1_000_000_000),
+    ("svm_eval", "svm.search_samples", 400_000_000),
+    ("svm_eval", "svm.search_samples", 700_000_000),
+    ("svm_eval", "svm.samples", 400_000_000),
+    ("svm_eval", "svm.samples", 700_000_000),
+    ("kmeans", "kmeans.samples", 300_000_000),
+    ("kmeans", "kmeans.samples", 500_000_000),
+]
+# Of a control group: what limits it (swap too), its peak, and what of that were files.
+FILES = {
+    "cgroup2": (["memory.max", "memory.swap.max"], "memory.peak", ""),
+    "cgroup": (["memory.limit_in_bytes"], "memory.max_usage_in_bytes", "total_"),
+}
+
+
+class Group:
+    """A control group of a test's own, and what it has taken at most.
+
+    Attributes
+    ----------
+    kind : {"cgroup2", "cgroup"}
+    folder : Path
+    """
+
+    def __init__(self, kind: str, folder: Path, limit: int | None) -> None:
+        self.kind, self.folder = kind, folder
+        folder.mkdir()
+        if limit:
+            (most, *swap), _, _ = FILES[kind]
+            (folder / most).write_text(str(limit))
+            for name in swap:
+                with suppress(FileNotFoundError):
+                    (folder / name).write_text("0")
+
+    def run(self, project: Path, stage: str) -> subprocess.CompletedProcess[str]:
+        """Run a stage in this group."""
+        join = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+        return subprocess.run(
+            ["sh", "-c", join, str(self.folder), sys.executable, "-m", f"stages.{stage}"],
+            cwd=project,
+            env=clean_environment(FIT_PROCESSES="2", PYTHONPATH=str(ROOT)),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def close(self) -> None:
+        """Wait for the end of its processes, and remove it."""
+        wait_until(lambda: not (self.folder / "cgroup.procs").read_text())
+        self.folder.rmdir()
+
+    def peak(self) -> int:
+        """Bytes that it has taken at most, without those of files that it has read or written."""
+        _, most, prefix = FILES[self.kind]
+        lines = (self.folder / "memory.stat").read_text().splitlines()
+        now = {name: int(value) for name, value in map(str.split, lines)}
+        files = now[f"{prefix}inactive_file"] + now[f"{prefix}active_file"]
+        return int((self.folder / most).read_text()) - files
+
+
+@pytest.fixture
+def group() -> Iterator[Callable[[int | None], Group]]:
+    """Make control groups with a limit in bytes, or none."""
+    made: list[Group] = []
+    for kind, own in memory.groups():
+        with suppress(OSError):
+            made.append(Group(kind, own / f"test-{os.getpid()}", 2**30))
+            break
+    else:
+        pytest.skip("only root may make control groups, and not in every container")
+    kind, first = made[0].kind, made[0].folder
+
+    def make(limit: int | None) -> Group:
+        made.append(Group(kind, first.with_name(f"{first.name}-{len(made)}"), limit))
+        return made[-1]
+
+    yield make
+    for group in made:
+        group.close()
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with many drawn garments, prepared, and parameters for quick fits of few."""
+    folder = tmp_path_factory.mktemp("drawn")
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    demo.set_params(folder / "params.yaml", QUICK)
+    prepared = folder / images.PREPARED
+    prepared.mkdir(parents=True)
+    for which, number in (("train", DRAWN), ("test", TEST)):
+        pixels, labels = garments.draw(number, 1)
+        np.save(prepared / f"{which}_images.npy", pixels)
+        np.save(prepared / f"{which}_labels.npy", labels)
+    about = {"dataset": "drawn-garments", "labels": list(garments.LABELS)}
+    artifacts.write_json(prepared / "dataset.json", about)
+    return folder
+
+
+def asked_for(samples: int, key: str, drawn: Path) -> None:
+    demo.set_params(drawn / "params.yaml", QUICK | {key: samples})
+    for images_of in (drawn / images.PREPARED).iterdir():
+        images_of.read_bytes()  # files in memory count for the group that reads them first
+
+
+@pytest.mark.parametrize(("stage", "key", "limit"), LIMITS)
+def test_what_does_not_fit_is_refused_at_once_and_the_largest_that_does_takes_what_there_is(
+    stage: str, key: str, limit: int, drawn: Path, group: Callable[[int | None], Group]
+) -> None:
+    asked_for(DRAWN, key, drawn)
+    refused = group(limit).run(drawn, stage)
+    assert refused.returncode == 1, refused.stderr
+    sentence = rf"params\.yaml: {key} is {DRAWN}, which takes \d+\.\d GB, and \d+\.\d GB are free "
+    found = re.fullmatch(rf"{sentence}here; the largest that fits is (\d+)\.\n", refused.stderr)
+    assert found, refused.stderr
+    asked_for(int(found[1]), key, drawn)
+    limited = group(limit).run(drawn, stage)
+    assert limited.returncode == 0, limited.stderr
+    unlimited = group(None)
+    assert unlimited.run(drawn, stage).returncode == 0
+    assert 0.9 * limit < unlimited.peak() < limit
