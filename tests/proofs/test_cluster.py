@@ -210,7 +210,7 @@ class Cluster:
             process = subprocess.Popen(
                 [*machine.prefix, *ends_with_this, *command],
                 cwd=folder,
-                env=clean_environment(FIT_PROCESSES="1", **environment),
+                env=clean_environment(FIT_PROCESSES="1", TMPDIR=str(self.folder), **environment),
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
@@ -425,7 +425,7 @@ def test_what_an_ended_stage_had_asked_for_is_dropped(cluster: Cluster) -> None:
 def test_ctrl_c_ends_a_stage_that_fits_on_a_cluster_in_two_seconds_and_one_line(
     cluster: Cluster, project: Path
 ) -> None:
-    set_params(project / "params.yaml", {"kmeans.samples": 170, "kmeans.n_init": 20000})
+    set_params(project / "params.yaml", {"kmeans.n_init": 1000, "kmeans.k": [*range(2, 170)]})
     stage = cluster.start(
         cluster.head,
         "DASK_SCHEDULER_ADDRESS=tcp://HOST:8786 exec python -m stages.kmeans",
@@ -441,12 +441,12 @@ def test_ctrl_c_ends_a_stage_that_fits_on_a_cluster_in_two_seconds_and_one_line(
 
 def certificates(folder: Path) -> None:
     """Make an authority, a certificate by it, and one by nobody."""
-    new = [tool("openssl"), "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=cluster"]
+    new = [tool("openssl"), "req", "-newkey", "rsa:2048", "-nodes", "-subj"]
     authority = ["-CA", "ca.pem", "-CAkey", "ca.key"]
     for command in (
-        [*new, "-x509", "-keyout", "ca.key", "-out", "ca.pem"],
-        [*new, "-x509", "-keyout", "stranger.key", "-out", "stranger.pem"],
-        [*new, "-keyout", "key.pem", "-out", "request.pem"],
+        [*new, "/CN=authority", "-x509", "-keyout", "ca.key", "-out", "ca.pem"],
+        [*new, "/CN=stranger", "-x509", "-keyout", "stranger.key", "-out", "stranger.pem"],
+        [*new, "/CN=member", "-keyout", "key.pem", "-out", "request.pem"],
         ["openssl", "x509", "-req", "-in", "request.pem", *authority, "-out", "cert.pem"],
     ):
         subprocess.run(command, cwd=folder, capture_output=True, check=True)

@@ -1,0 +1,76 @@
+"""Experiments in DVC's queue, as the README has them: each makes what it makes alone."""
+
+import os
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run, results, run_in
+from tests.processes import wait_until
+from tests.test_readme import commands
+
+# Two of the four that the README's sweep tries.
+EXPERIMENTS = {
+    "sweep-1": ["mlp.architectures=[[50],[100]]", "svm.grid.rbf.C=[1,10]"],
+    "sweep-4": ["mlp.architectures=[[200]]", "svm.grid.rbf.C=[5]"],
+}
+SWEPT = 600.0  # seconds in which four experiments are surely over
+
+
+def processes_in(project: Path) -> list[int]:
+    """Numbers of the processes at work in a project, as DVC's queue is, in no session of ours."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (folder / "cwd").resolve().is_relative_to(project):
+                found.append(int(folder.name))
+    return found
+
+
+@pytest.fixture
+def queue(project: Path) -> Iterator[Path]:
+    """A project in which DVC's queue may be started; it is ended with the test."""
+    yield project
+    while left := processes_in(project):
+        for process in left:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+
+@pytest.mark.figure("variations held")
+def test_every_byte_of_experiments_two_at_a_time_is_that_of_each_alone(
+    queue: Path, run: Run, tmp_path: Path
+) -> None:
+    setting, sweep, start, status, show, apply = commands("Many experiments, many machines")[0]
+    alone = run_in(shutil.copytree(queue, tmp_path / "alone", symlinks=True))
+    run("sh", "-ec", "\n".join([setting, sweep, start]))
+
+    def says(what: str) -> bool:
+        return re.search(what, run("sh", "-c", status).stdout) is not None
+
+    wait_until(lambda: says("Worker status: 2 active"))
+    wait_until(lambda: not says("Queued|Running"), SWEPT)
+    assert not says("Failed")
+    assert {*re.findall(r"sweep-\d", run("sh", "-c", show).stdout)} == {
+        f"sweep-{i}" for i in (1, 2, 3, 4)
+    }
+    wait_until(lambda: not processes_in(queue))
+    for experiment, values in EXPERIMENTS.items():
+        assert all(value.partition("=")[2] in sweep for value in values)
+        run("sh", "-c", re.sub(r"sweep-\d", experiment, apply))
+        alone("dvc", "exp", "run", *(f"--set-param={value}" for value in values))
+        assert results(queue) == results(tmp_path / "alone")
+
+
+@pytest.mark.figure("wrong parameters refused")
+def test_an_experiment_that_fails_in_the_queue_says_why_in_its_log(queue: Path, run: Run) -> None:
+    run("dvc", "exp", "run", "--queue", "--name", "wrong", "--set-param", "svm.folds=1")
+    run("dvc", "queue", "start")
+    wait_until(lambda: "Failed" in run("dvc", "queue", "status").stdout)
+    assert "params.yaml: svm.folds is 1" in run("dvc", "queue", "logs", "wrong").stdout
+    wait_until(lambda: not processes_in(queue))

@@ -1,0 +1,72 @@
+"""What is said of a cluster that cannot be used, without one."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from stages.common import cluster
+from stages.common.errors import UserError
+from tests.conftest import ROOT, clean_environment
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("tcp://127.0.0.1:9", id="nobody there"),
+        pytest.param("tls://127.0.0.1:9", id="no certificate"),
+        pytest.param("somewhere", id="no port"),
+        pytest.param("http://127.0.0.1:9", id="not Dask's"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_without_a_scheduler_a_sentence_says_so_in_seconds(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "CONNECTING", 1.0)
+    begun = time.monotonic()
+    with pytest.raises(UserError, match=f"^DASK_SCHEDULER_ADDRESS is '{address}', but no Dask"):
+        next(cluster.calls(address, abs, [(1,)]))
+    assert time.monotonic() < begun + 5
+
+
+def test_a_worker_that_differs_in_anything_is_refused_by_its_name() -> None:
+    ours = cluster.about()
+    cluster.refuse("tcp://there:1", dict(ours), ours)
+    for name in ours:
+        for theirs in (ours | {name: "0"}, {key: ours[key] for key in ours if key != name}):
+            with pytest.raises(
+                UserError, match=f"tcp://there:1 is refused .*{name}.*, {ours[name]}"
+            ):
+                cluster.refuse("tcp://there:1", theirs, ours)
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "use",
+    ["from stages.common import cluster", "from tools import worker"],
+    ids=["stage", "worker"],
+)
+def test_without_its_package_a_sentence_says_how_to_install_it(use: str) -> None:
+    without = "import sys; sys.modules['distributed'] = None; "
+    done = python("-c", without + use)
+    assert done.returncode == 1
+    assert "requirements-dask.txt" in done.stderr.splitlines()[-1]
+
+
+def test_a_worker_without_a_scheduler_says_what_is_missing() -> None:
+    done = python("-m", "tools.worker")
+    assert (done.returncode, done.stdout) == (1, "")
+    (sentence,) = done.stderr.splitlines()
+    assert "tcp://HOST:8786" in sentence
