@@ -147,13 +147,14 @@ class Bench:
     Parameters
     ----------
     folder : Path
-        Empty, for the clones.
+        For the clones.
     quick : bool
     changes : dict
         Parameters to be set in the clones.
     """
 
     def __init__(self, folder: Path, quick: bool, changes: dict[str, Any]) -> None:
+        folder.mkdir(exist_ok=True)
         self.folder = folder
         self.changes = changes
         self.commit = verify.commit_of("HEAD", staged=False)
