@@ -106,10 +106,10 @@ def test_results_that_differ_are_said_to() -> None:
     assert found.endswith("equal to the last bit; 1 of 3 predictions differ")
     found = compare.machines(fit, {**fit, "support": np.array([0, 1])})
     assert found == "other support vectors; none of 3 predictions differ"
-    found = {"labels_2": np.array([0, 0, 1]), "silhouettes": np.array([0.5])}
-    renamed, moved = ({**found, "labels_2": np.array(a)} for a in ([1, 1, 0], [0, 1, 1]))
-    assert compare.clusters(found, renamed).startswith("the same clusters for 1 of 1 k")
-    assert compare.clusters(found, moved).startswith("the same clusters for 0 of 1 k")
+    two = {"labels_2": np.array([0, 0, 1]), "silhouettes": np.array([0.5])}
+    renamed, moved = ({**two, "labels_2": np.array(a)} for a in ([1, 1, 0], [0, 1, 1]))
+    assert compare.clusters(two, renamed).startswith("the same clusters for 1 of 1 k")
+    assert compare.clusters(two, moved).startswith("the same clusters for 0 of 1 k")
 
 
 def test_the_notebook_has_a_users_environment_and_nothing_of_ours(

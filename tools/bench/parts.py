@@ -23,12 +23,13 @@ import numpy as np
 from sklearn.model_selection import ParameterGrid
 
 from stages.common import fits, images, kernels, one_against_one, stage
-from stages.common.images import Bytes, Dataset, Labels
+from stages.common.images import Dataset
 from stages.common.settings import Settings
 from tools.arguments import Parser
 from tools.bench.notebook import POINTS, Arrays, Clock, learned
 
 BEST = {"kernel": "rbf", "C": 10, "gamma": 0.01}
+SAMPLES = "--samples"
 BATCH = 200  # images that scikit-learn's networks learn from at a time
 REPEATS = 300
 
@@ -36,7 +37,8 @@ REPEATS = 300
 def networks(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
     """Search the architectures, and fit the best again."""
     dtype = params.data.dtype
-    _, pixels, labels = images.training_set(dataset, samples, "--samples", dtype=dtype)
+    chosen, labels = images.training_set(dataset, samples, SAMPLES)
+    pixels = images.scaled(chosen, dtype)
     title = f"networks: {samples} images"
     with clock.time("search"):
         found = mlp_search.search(pixels, labels, params.mlp, params.seed, title)
@@ -54,7 +56,7 @@ def products(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> 
     inputs, classes = dataset.train_images[0].size, len(dataset.labels)
     batch = min(BATCH, samples)
     layers = [[inputs, *widths, classes] for widths in params.mlp.architectures]
-    tasks = [("", (widths, batch, params.data.dtype)) for widths in layers]
+    tasks = [fits.Task("", (widths, batch, params.data.dtype), 1) for widths in layers]
     shared = [task for task in tasks for _ in range(fits.processes())]
     with clock.time("all"):
         seconds = fits.run("products", products_of_batch, shared)
@@ -105,33 +107,29 @@ def cross_validate(
     clock: Clock,
 ) -> Arrays:
     """Mean accuracy of each point of a grid."""
-    chosen, labels = first(dataset, samples)
+    chosen, labels = images.training_set(dataset, samples, SAMPLES)
     with clock.time("search"):
         accuracy = svm_eval.cross_validate(chosen, labels, grid, params.svm.folds, dataset.labels)
     return {"means": accuracy.mean(axis=1)}
-
-
-def first(dataset: Dataset, samples: int) -> tuple[Bytes, Labels]:
-    """The first training images and their labels."""
-    return dataset.train_images[:samples], dataset.train_labels[:samples].astype(np.int64)
 
 
 def svm(
     dataset: Dataset, samples: int, _: Settings, clock: Clock, train_error: bool = True
 ) -> Arrays:
     """Fit the kernel that won; training error, test error."""
-    chosen, labels = first(dataset, samples)
+    chosen, labels = images.training_set(dataset, samples, SAMPLES)
     with clock.time("fit"):
-        model = one_against_one.fit(BEST, chosen, labels, dataset.labels)
+        model = one_against_one.fit(BEST, chosen, labels, dataset.labels, "svm")
     with clock.time("score"):
-        predicted = kernels.predict(model, chosen, dataset.test_images)
-        retold = kernels.predict(model, chosen, chosen) if train_error else labels[:0]
+        wanted = [dataset.test_images, *([chosen] if train_error else [])]
+        tasks = [fits.Task("", (model, chosen, x), len(x)) for x in wanted]
+        predicted, *retold = fits.run("predictions", kernels.predict, tasks, threads=True)
     return {
         "support": model.support_,
         "coefficients": model.dual_coef_,
         "intercepts": model.intercept_,
         "predicted": predicted,
-        "retold": retold,
+        "retold": np.concatenate([*retold, labels[:0]]),
     }
 
 
@@ -154,7 +152,8 @@ def cluster(
     dataset: Dataset, samples: int, params: Settings, clock: Clock, ks: list[int]
 ) -> Arrays:
     """Find some numbers of clusters, and the mean silhouette of each."""
-    _, pixels, labels = images.training_set(dataset, samples, "--samples", dtype=params.data.dtype)
+    chosen, labels = images.training_set(dataset, samples, SAMPLES)
+    pixels = images.scaled(chosen, params.data.dtype)
     asked = params.kmeans.model_copy(update={"samples": samples, "k": ks})
     with clock.time("all"):
         models = kmeans.fit_all(pixels, labels, asked, params.seed)
@@ -194,7 +193,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = Parser(prog="parts", description=__doc__)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--samples", type=int, required=True)
+    parser.add_argument(SAMPLES, type=int, required=True)
     parser.add_argument("--results", type=Path)
     return parser.parse_args()
 
