@@ -58,7 +58,7 @@ EQUAL_MACHINES = "the same support vectors, coefficients equal to the last bit; 
     [
         (
             "networks",
-            120,
+            150,
             {
                 compare.weights: "weights equal to the last bit",
                 compare.means: "6 of 6 mean accuracies equal",
