@@ -182,8 +182,8 @@ def test_a_part_is_measured_in_a_clone_and_compared(
     monkeypatch.setenv("FASHION_MNIST_MIRROR", str(fashion_mnist))
     bench = Bench(tmp_path / "bench", quick=True, changes={"kmeans.n_init": 10})
     bench.repro(bench.clone("float64"), "prepare")
-    bench.do(Work("clusters", "contract", 100), 1)
-    bench.do(Work("clusters", "float64", 100), 1)
+    bench.do(Work("clusters", "contract", 200), 1)
+    bench.do(Work("clusters", "float64", 200), 1)
     assert bench.results["equal"] == {
         "clusters, contract": "the same clusters for 14 of 14 k; silhouettes equal to the last bit"
     }

@@ -30,7 +30,6 @@ HERE, GOAL, OTHER = "#1f6feb", "#d1242f", "#9aa4b1"
 EQUAL = {
     "kernel_search, notebook": "kernel search, notebook and pipeline",
     "svm, notebook": "SVM, final fit",
-    "svm, contract": "SVM, final fit, the notebook's code under the pipeline's arithmetic",
     "networks, notebook": "networks (a last bit decides where one of two layers ends)",
     "networks, float32": "networks, float32 beside float64",
     "small_networks, contract": "networks, few images, the notebook's code under our arithmetic",
