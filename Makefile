@@ -6,13 +6,15 @@
 # make full     the study on all 60,000 images, beside the field's table: a quarter of an hour
 # make demo     the pipeline on drawn garments, in a temporary clone: no network, two minutes
 # make plots    DVC's page of plots, to open without a network
+# make bench    how fast: the notebook beside the pipeline, 50 minutes; QUICK=1: three;
+#               SCALE=1: from few images to all of them
 # make lock     requirements*.in -> requirements*.txt: exact versions, and hashes
 
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all test lint proofs verify full demo plots lock
+.PHONY: all test lint proofs verify bench full demo plots lock
 
 all: $(VENV)/requirements.txt
 	@python -m tools.first_run
@@ -41,8 +43,11 @@ demo: $(VENV)/requirements.txt
 plots: $(VENV)/requirements-dev.txt
 	@python -m tools.plots
 
+bench: $(VENV)/requirements-bench.txt
+	@python -m tools.bench $(if $(QUICK),--quick) $(if $(SCALE),--growth)
+
 lock: $(VENV)/requirements-dev.txt
-	@for name in requirements requirements-dask requirements-dev; do \
+	@for name in requirements requirements-dask requirements-dev requirements-bench; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit; \
@@ -58,7 +63,7 @@ $(VENV)/requirements.txt: requirements.txt
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@cp $< $@
 
-$(VENV)/requirements-dev.txt: requirements-dev.txt $(VENV)/requirements.txt
+$(VENV)/requirements-%.txt: requirements-%.txt $(VENV)/requirements.txt
 	@echo "Adding the packages of $<"
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@cp $< $@

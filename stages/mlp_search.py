@@ -40,6 +40,8 @@ class Search(NamedTuple):
         The best architecture, fitted on all images.
     accuracy : float64 array of shape (n_architectures, n_folds)
         In the order of the settings.
+    epochs : float64 array of shape (n_architectures, n_folds)
+        How long each of these fits ran.
     best : int
         Index of the architecture.
     unconverged : list of str
@@ -48,6 +50,7 @@ class Search(NamedTuple):
 
     model: MLPClassifier
     accuracy: npt.NDArray[np.float64]
+    epochs: npt.NDArray[np.float64]
     best: int
     unconverged: list[str]
 
@@ -201,7 +204,7 @@ def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> S
     ran = [*epochs.ravel(), model.n_iter_]
     names = [*(task.name for task in tasks), f"{name(mlp.architectures[best])}, all images"]
     unconverged = [fit for fit, ran in zip(names, ran, strict=True) if ran >= mlp.max_iter]
-    return Search(model, accuracy, best, unconverged)
+    return Search(model, accuracy, epochs, best, unconverged)
 
 
 def cv_table(search: Search, mlp: Mlp, samples: int) -> pd.DataFrame:

@@ -336,6 +336,15 @@ def mirror(raw: Path | None) -> dict[str, str]:
     return {fetch.MIRROR: str(Path(raw or given or images.RAW).expanduser().absolute())}
 
 
+def check_out(commit: str, clone: Path) -> None:
+    """Check a commit of this project out, in a new repository that holds nothing else."""
+    clone.mkdir(parents=True)
+    git("init", "--quiet", str(clone), folder=clone)
+    # A fetch by its name brings one commit, of a shallow clone or of no branch too.
+    git("fetch", "--quiet", "--depth=1", str(Path.cwd()), commit, folder=clone)
+    git("checkout", "--quiet", "--detach", commit, folder=clone)
+
+
 def run_from_nothing(commit: str, folder: Path, here: bool, raw: Path | None) -> dict[str, Any]:
     """Run a revision's pipeline in a new clone, and describe what it ran on.
 
@@ -354,11 +363,8 @@ def run_from_nothing(commit: str, folder: Path, here: bool, raw: Path | None) ->
     UserError
         If the pipeline does not come to its end.
     """
-    clone, origin = folder / "project", Path.cwd()
-    git("init", "--quiet", str(clone), folder=folder)
-    # A fetch by its name brings one commit, of a shallow clone or of no branch too.
-    git("fetch", "--quiet", "--depth=1", str(origin), commit, folder=clone)
-    git("checkout", "--quiet", "--detach", commit, folder=clone)
+    clone = folder / "project"
+    check_out(commit, clone)
     variables = {**environment(clone, here), **mirror(raw)}
     for command in (
         ["dvc", "config", "--local", "cache.dir", str(folder / "cache")],

@@ -1,0 +1,228 @@
+"""The benchmark compares like with like, and the README shows what it measured."""
+
+import gzip
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.common import artifacts, images, settings
+from stages.common.errors import UserError
+from stages.common.images import Dataset
+from tests.conftest import ROOT, copy_of_project, run_in
+from tools import garments
+from tools.bench import compare, measure, notebook, parts, report
+from tools.bench.__main__ import NOTEBOOK, Bench, Work
+from tools.bench.notebook import Arrays
+
+PARAMS = settings.load(ROOT / "params.yaml")
+RESULTS = artifacts.read_json(ROOT / report.COMMITTED / report.RESULTS)
+
+
+def idx(array: images.Bytes) -> bytes:
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return gzip.compress(bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes(), 1)
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn garments, under the names of the real files."""
+    folder = tmp_path_factory.mktemp("raw")
+    for which, count, seed in (("train", 400, 1), ("t10k", 100, 2)):
+        drawn, labels = garments.draw(count, seed)
+        (folder / f"{which}-images-idx3-ubyte.gz").write_bytes(idx(drawn))
+        (folder / f"{which}-labels-idx1-ubyte.gz").write_bytes(idx(labels.astype(np.uint8)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(raw: Path) -> Dataset:
+    """The same, as the pipeline prepares them."""
+    found = images.read_raw(PARAMS.data.source.files(raw), 10)
+    order = images.order(400, PARAMS.seed)
+    train = (found["train_images"][order], found["train_labels"][order])
+    names = PARAMS.data.source.labels
+    return Dataset("drawn", names, *train, found["test_images"], found["test_labels"])
+
+
+EQUAL_MACHINES = "the same support vectors, coefficients equal to the last bit; none of {} differ"
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("part", "samples", "expected"),
+    [
+        (
+            "networks",
+            150,
+            {
+                compare.weights: "weights equal to the last bit",
+                compare.means: "6 of 6 mean accuracies equal",
+            },
+        ),
+        ("kernel_search", 200, {compare.means: "21 of 21 mean accuracies equal"}),
+        ("points", 200, {compare.means: "9 of 9 mean accuracies equal"}),
+        ("svm", 300, {compare.machines: EQUAL_MACHINES.format("400 predictions")}),
+        ("large_svm", 300, {compare.machines: EQUAL_MACHINES.format("100 predictions")}),
+        (
+            "clusters",
+            150,
+            {
+                compare.clusters: "the same clusters for 14 of 14 k; "
+                "silhouettes equal to the last bit"
+            },
+        ),
+    ],
+)
+def test_under_the_contract_the_notebooks_parts_give_what_the_pipelines_give(
+    part: str,
+    samples: int,
+    expected: dict[Callable[[Arrays, Arrays], str], str],
+    raw: Path,
+    dataset: Dataset,
+) -> None:
+    clocks = [notebook.Clock(), notebook.Clock()]
+    theirs = notebook.PARTS[part](notebook.Data(raw, samples), clocks[0])
+    ours = parts.PARTS[part](dataset, samples, PARAMS, clocks[1])
+    assert {how: how(theirs, ours) for how in expected} == expected
+    assert all(clock.seconds and min(clock.seconds.values()) > 0 for clock in clocks)
+
+
+def test_results_that_differ_are_said_to() -> None:
+    one = {"means": np.array([0.5, 0.6]), "weights_0_0": np.zeros(3)}
+    other = {"means": np.array([0.5, 0.61]), "weights_0_0": np.array([0, 0, 1e-7])}
+    assert (
+        compare.means(one, other) == "1 of 2 mean accuracies equal, the others up to 0.0100 apart"
+    )
+    assert compare.weights(one, other) == "weights at most 1e-07 apart"
+    assert compare.weights(one, {"weights_0_0": np.zeros(4)}) == "another architecture won"
+    fit = {"support": np.array([0, 2]), "coefficients": np.ones((1, 2)), "intercepts": np.ones(1)}
+    fit |= {"predicted": np.array([0, 1]), "retold": np.array([1])}
+    found = compare.machines(fit, {**fit, "predicted": np.array([0, 0])})
+    assert found.endswith("equal to the last bit; 1 of 3 predictions differ")
+    found = compare.machines(fit, {**fit, "support": np.array([0, 1])})
+    assert found == "other support vectors; none of 3 predictions differ"
+    two = {"labels_2": np.array([0, 0, 1]), "silhouettes": np.array([0.5])}
+    renamed, moved = ({**two, "labels_2": np.array(a)} for a in ([1, 1, 0], [0, 1, 1]))
+    assert compare.clusters(two, renamed).startswith("the same clusters for 1 of 1 k")
+    assert compare.clusters(two, moved).startswith("the same clusters for 0 of 1 k")
+
+
+def test_the_notebook_has_a_users_environment_and_nothing_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in (
+        "OPENBLAS_CORETYPE",
+        "OPENBLAS_L2_SIZE",
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NPY_DISABLE_CPU_FEATURES",
+        "NPY_ENABLE_CPU_FEATURES",
+        "FIT_PROCESSES",
+        "FASHION_MNIST_MIRROR",
+        "PYTHONPATH",
+        "DASK_SCHEDULER_ADDRESS",
+    ):
+        monkeypatch.setenv(name, "1")
+    environment = measure.user_environment(tmp_path)
+    assert not {n for n in environment if n in measure.OURS or n.startswith(measure.PRESET)}
+    assert "PYTHONPATH" not in environment
+    assert environment["HOME"] == os.environ["HOME"]
+    code = (
+        "import runpy, sys; runpy.run_path(sys.argv[1]);"
+        "print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    command = [sys.executable, "-P", "-c", code, str(NOTEBOOK)]
+    loaded = measure.run(command, tmp_path, environment).output.split()
+    assert "sklearn" in loaded
+    assert not {"stages", "tools", "sklearnex"} & set(loaded)
+
+
+def test_seconds_and_memory_are_of_all_processes_together(tmp_path: Path) -> None:
+    hold = "import time; held = bytearray(100_000_000); time.sleep(1)"
+    code = f"import subprocess, sys; a = subprocess.Popen([sys.executable, '-c', {hold!r}]); {hold}"
+    found = measure.run([sys.executable, "-c", f"{code}; a.wait()"], tmp_path, dict(os.environ))
+    assert 200e6 < found.memory < 300e6
+    assert 1 < found.seconds < 10
+
+
+def test_what_fails_is_not_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, "-c", "import sys; sys.exit('for want of a nail')"]
+    with pytest.raises(UserError, match="failed: what stopped it stands above"):
+        measure.run(command, tmp_path, dict(os.environ))
+    assert "for want of a nail" in capsys.readouterr().err
+
+
+def test_estimates_of_the_time_left_are_held_against_the_truth() -> None:
+    said = [
+        (10.0, "fits: 1 of 4 (wide), about 30 s left"),
+        (11.0, "something else"),
+        (20.0, "fits: 2 of 4 (narrow), about 20 s left"),
+        (29.0, "fits: 3 of 4, about 1 s left"),
+        (30.0, "fits: 4 of 4 (narrow)"),
+        (31.0, "others: 1 of 2, about 9 s left"),
+    ]
+    estimates = measure.estimates(said)
+    assert estimates == [(30, 20), (20, 10), (1, 1)]
+    assert measure.worst_factor(estimates) == 2
+    assert measure.worst_factor([(9, 1)]) is None
+
+
+def test_a_part_is_measured_in_a_clone_and_compared(
+    fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    copy_of_project(project)
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("FASHION_MNIST_MIRROR", str(fashion_mnist))
+    bench = Bench(tmp_path / "bench", quick=True, changes={"kmeans.n_init": 10})
+    bench.repro(bench.clone("float64"), "prepare")
+    bench.do(Work("clusters", "contract", 200), 1)
+    bench.do(Work("clusters", "float64", 200), 1)
+    assert bench.results["equal"] == {
+        "clusters, contract": "the same clusters for 14 of 14 k; silhouettes equal to the last bit"
+    }
+    measured = bench.results["measured"]
+    assert measured.keys() == {"clusters, contract", "clusters, float64"}
+    assert measured["clusters, contract"]["seconds"].keys() == {"ten", "silhouettes"}
+    assert min(of["memory_gb"][0] for of in measured.values()) > 0.05
+    assert run_in(project)("git", "status", "--porcelain").stdout == ""
+
+
+def test_the_readme_shows_what_the_results_give() -> None:
+    growth_file = ROOT / report.COMMITTED / report.GROWTH
+    growth = artifacts.read_json(growth_file) if growth_file.exists() else None
+    readme = (ROOT / "README.md").read_text()
+    assert readme.split(report.BEGIN)[1].split(report.END)[0] == report.section(RESULTS, growth)
+
+
+def test_the_charts_are_drawn_from_the_results(tmp_path: Path) -> None:
+    for name in (report.RESULTS, report.GROWTH):
+        if (ROOT / report.COMMITTED / name).exists():
+            shutil.copy(ROOT / report.COMMITTED / name, tmp_path)
+    report.write(tmp_path)
+    drawn = sorted(path.name for path in tmp_path.glob("*.svg"))
+    assert drawn == sorted(path.name for path in (ROOT / report.COMMITTED).glob("*.svg"))
+    for name in drawn:
+        assert (tmp_path / name).read_bytes() == (ROOT / report.COMMITTED / name).read_bytes()
+
+
+def test_gains_are_ratios_of_medians_and_a_missed_goal_is_said() -> None:
+    measured = {
+        "clusters, notebook": {"seconds": {"ten": [1, 1, 5], "silhouettes": [9, 2, 9]}},
+        "clusters, float64": {"seconds": {"all": [4, 5, 90]}},
+    }
+    results = {**RESULTS, "quick": False, "measured": measured}
+    (row,) = [row for row in report.rows(results) if row.gain]
+    assert (row.notebook, row.here, row.gain) == (10, 5, 2)
+    (line,) = [line for line in report.section(results, None).splitlines() if "**" in line]
+    assert line.endswith("| 10.0 s | 5.00 s | **2.00** | ≥ 3.5, missed |")
+
+
+def test_the_exponent_is_that_of_the_growth() -> None:
+    assert report.exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2)

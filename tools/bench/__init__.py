@@ -1,0 +1,1 @@
+"""How fast the pipeline is, beside the notebook that it comes from: `make bench`."""

@@ -1,0 +1,65 @@
+"""How equal two results are, in a sentence."""
+
+import numpy as np
+
+from tools.bench.notebook import Array, Arrays
+
+
+def means(one: Arrays, other: Arrays) -> str:
+    """Say how many mean accuracies of a search are equal."""
+    a, b = one["means"], other["means"]
+    apart = np.abs(a - b)
+    # The sums of the same folds may be rounded differently.
+    equal = int((apart < 1e-12).sum())
+    rest = "" if equal == len(a) else f", the others up to {apart.max():.4f} apart"
+    return f"{equal} of {len(a)} mean accuracies equal{rest}"
+
+
+def scores(one: Arrays, other: Arrays) -> str:
+    """Show the mean accuracies of both: last bits decide where a network of two layers ends."""
+    a, b = (", ".join(f"{mean:.4f}" for mean in found["means"]) for found in (one, other))
+    return f"mean accuracies {a} beside {b}"
+
+
+def weights(one: Arrays, other: Arrays) -> str:
+    """Compare two networks, weight by weight."""
+    layers = [[a[name] for name in sorted(a) if name.startswith("weights")] for a in (one, other)]
+    if len({tuple(array.shape for array in arrays) for arrays in layers}) > 1:
+        return "another architecture won"
+    return f"weights {closeness(*layers)}"
+
+
+def machines(one: Arrays, other: Arrays) -> str:
+    """Compare two support vector machines: supports, coefficients, predictions."""
+    predictions = [np.concatenate([a["predicted"], a["retold"]]) for a in (one, other)]
+    differ = int((predictions[0] != predictions[1]).sum())
+    predicted = f"{differ or 'none'} of {len(predictions[0])} predictions differ"
+    if not np.array_equal(one["support"], other["support"]):
+        return f"other support vectors; {predicted}"
+    fitted = [[a["coefficients"], a["intercepts"]] for a in (one, other)]
+    return f"the same support vectors, coefficients {closeness(*fitted)}; {predicted}"
+
+
+def clusters(one: Arrays, other: Arrays) -> str:
+    """Compare the clusters, whatever their numbers, and their silhouettes."""
+    names = [name for name in one if name.startswith("labels")]
+    equal = sum(same_partition(one[name], other[name]) for name in names)
+    silhouettes = closeness([one["silhouettes"]], [other["silhouettes"]])
+    return f"the same clusters for {equal} of {len(names)} k; silhouettes {silhouettes}"
+
+
+def same_partition(one: Array, other: Array) -> bool:
+    """Whether two ways of numbering clusters mean the same clusters."""
+    pairs = len(np.unique(np.stack([one, other]), axis=1).T)
+    return pairs == len(np.unique(one)) == len(np.unique(other))
+
+
+def closeness(ones: list[Array], others: list[Array]) -> str:
+    """Say how far apart numbers are."""
+    pairs = list(zip(ones, others, strict=True))
+    if all(np.array_equal(a, b) for a, b in pairs):
+        return "equal to the last bit"
+    return f"at most {max(np.abs(a - b).max() for a, b in pairs):.1g} apart"
+
+
+Empty = np.empty(0)

@@ -1,0 +1,202 @@
+"""The pipeline's work, by the functions that its stages call: what `make bench` times.
+
+    python -m tools.bench.parts networks --samples 10000
+
+To be run in a project with data/prepared; the parts are named as in `notebook.py`. Imports and
+files are not timed, the start of processes is. Prints what each step took, in seconds, as JSON;
+with --results the arrays that came out are kept.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from stages import kmeans, mlp_search, svm_eval  # before NumPy is loaded
+
+# isort: split
+import numpy as np
+from sklearn.model_selection import ParameterGrid
+
+from stages.common import fits, images, kernels, one_against_one, stage
+from stages.common.images import Dataset
+from stages.common.settings import Settings
+from tools.arguments import Parser
+from tools.bench.notebook import POINTS, Arrays, Clock, learned
+
+BEST = {"kernel": "rbf", "C": 10, "gamma": 0.01}
+SAMPLES = "--samples"
+BATCH = 200  # images that scikit-learn's networks learn from at a time
+REPEATS = 300
+
+
+def networks(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
+    """Search the architectures, and fit the best again."""
+    dtype = params.data.dtype
+    chosen, labels = images.training_set(dataset, samples, SAMPLES)
+    pixels = images.scaled(chosen, dtype)
+    title = f"networks: {samples} images"
+    with clock.time("search"):
+        found = mlp_search.search(pixels, labels, params.mlp, params.seed, title)
+    return {
+        "means": found.accuracy.mean(axis=1),
+        "epochs": found.epochs,
+        "final_epochs": np.array(found.model.n_iter_),
+        "best": np.array(found.best),
+        **learned(found.model, images.scaled(dataset.test_images, dtype)),
+    }
+
+
+def products(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
+    """Time the matrix products of one batch, for each architecture, on as many cores as fits."""
+    inputs, classes = dataset.train_images[0].size, len(dataset.labels)
+    batch = min(BATCH, samples)
+    layers = [[inputs, *widths, classes] for widths in params.mlp.architectures]
+    tasks = [fits.Task("", (widths, batch, params.data.dtype), 1) for widths in layers]
+    shared = [task for task in tasks for _ in range(fits.processes())]
+    with clock.time("all"):
+        seconds = fits.run("products", products_of_batch, shared)
+    return {
+        "batch": np.array(batch),
+        "seconds": np.reshape(seconds, (len(layers), -1)).mean(axis=1),
+        # Forward, and backward to the weights; backward to all inputs but the images.
+        "operations": np.array(
+            [
+                2 * batch * (3 * sum(a * b for a, b in pairwise(widths)) - widths[0] * widths[1])
+                for widths in layers
+            ]
+        ),
+    }
+
+
+def products_of_batch(widths: list[int], batch: int, dtype: str) -> float:
+    """Seconds of the products by which a network of such layers learns from one batch."""
+    activations = [np.ones((batch, width), dtype) for width in widths]
+    weights = [np.ones(shape, dtype) for shape in pairwise(widths)]
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        for i, matrix in enumerate(weights):
+            activations[i] @ matrix
+            activations[i].T @ activations[i + 1]
+            if i:
+                activations[i + 1] @ matrix.T
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def kernel_search(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
+    """Search the kernels."""
+    return cross_validate(dataset, samples, svm_eval.points_of(params.svm.grid), params, clock)
+
+
+def points(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
+    """Search three points of each kernel."""
+    return cross_validate(dataset, samples, list(ParameterGrid(POINTS)), params, clock)
+
+
+def cross_validate(
+    dataset: Dataset,
+    samples: int,
+    grid: list[dict[str, Any]],
+    params: Settings,
+    clock: Clock,
+) -> Arrays:
+    """Mean accuracy of each point of a grid."""
+    chosen, labels = images.training_set(dataset, samples, SAMPLES)
+    with clock.time("search"):
+        accuracy = svm_eval.cross_validate(chosen, labels, grid, params.svm.folds, dataset.labels)
+    return {"means": accuracy.mean(axis=1)}
+
+
+def svm(
+    dataset: Dataset, samples: int, _: Settings, clock: Clock, train_error: bool = True
+) -> Arrays:
+    """Fit the kernel that won; training error, test error."""
+    chosen, labels = images.training_set(dataset, samples, SAMPLES)
+    with clock.time("fit"):
+        model = one_against_one.fit(BEST, chosen, labels, dataset.labels, "svm")
+    with clock.time("score"):
+        wanted = [dataset.test_images, *([chosen] if train_error else [])]
+        tasks = [fits.Task("", (model, chosen, x), len(x)) for x in wanted]
+        predicted, *retold = fits.run("predictions", kernels.predict, tasks, threads=True)
+    return {
+        "support": model.support_,
+        "coefficients": model.dual_coef_,
+        "intercepts": model.intercept_,
+        "predicted": predicted,
+        "retold": np.concatenate([*retold, labels[:0]]),
+    }
+
+
+def large_svm(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
+    """Fit it to many images; test error."""
+    return svm(dataset, samples, params, clock, train_error=False)
+
+
+def clusters(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
+    """Find every number of clusters, and the silhouettes of each."""
+    return cluster(dataset, samples, params, clock, params.kmeans.k)
+
+
+def ten_clusters(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
+    """Find ten clusters alone, and their silhouettes."""
+    return cluster(dataset, samples, params, clock, [params.kmeans.clusters])
+
+
+def cluster(
+    dataset: Dataset, samples: int, params: Settings, clock: Clock, ks: list[int]
+) -> Arrays:
+    """Find some numbers of clusters, and the mean silhouette of each."""
+    chosen, labels = images.training_set(dataset, samples, SAMPLES)
+    pixels = images.scaled(chosen, params.data.dtype)
+    asked = params.kmeans.model_copy(update={"samples": samples, "k": ks})
+    with clock.time("all"):
+        models = kmeans.fit_all(pixels, labels, asked, params.seed)
+        found = {k: model.labels_ for k, model in models.items()}
+        silhouettes = kmeans.silhouettes_of(pixels, found)
+    return {
+        **{f"labels_{k}": of_images for k, of_images in found.items()},
+        "silhouettes": np.array([silhouettes[k].mean() for k in ks]),
+    }
+
+
+PARTS: dict[str, Callable[[Dataset, int, Settings, Clock], Arrays]] = {
+    part.__name__: part
+    for part in (
+        networks,
+        products,
+        kernel_search,
+        points,
+        svm,
+        large_svm,
+        clusters,
+        ten_clusters,
+    )
+}
+
+
+def main(options: argparse.Namespace, params: Settings) -> None:
+    """Do one part; print what it took."""
+    clock = Clock()
+    arrays = PARTS[options.part](images.load(), options.samples, params, clock)
+    if options.results:
+        np.savez(options.results, **arrays)
+    print(json.dumps(clock.seconds))
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = Parser(prog="parts", description=__doc__)
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument(SAMPLES, type=int, required=True)
+    parser.add_argument("--results", type=Path)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    stage.run(partial(main, parse()))
