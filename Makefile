@@ -5,7 +5,7 @@
 # make verify   a run from nothing against what is committed; REV=v1, QUICK=1
 # make demo     the pipeline on drawn garments, in a temporary clone: no network, two minutes
 # make plots    DVC's page of plots, to open without a network
-# make lock     requirements.in -> requirements.txt, requirements-dev.in -> requirements-dev.txt
+# make lock     requirements*.in -> requirements*.txt: exact versions, and hashes
 
 PYTHON ?= python3
 VENV := .venv
@@ -38,7 +38,7 @@ plots: $(VENV)/requirements-dev.txt
 	@python -m tools.plots
 
 lock: $(VENV)/requirements-dev.txt
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dask requirements-dev; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit; \

@@ -49,7 +49,7 @@ def taken(samples: int, pixels: int, kmeans: Kmeans, dtype: str) -> float:
     The images, and for each fit at a time a copy of them with their mean taken off, besides which
     there are at first their variances, later Elkan's bounds.
     """
-    at_once = min(fits.processes(), len({*kmeans.k, kmeans.clusters}))
+    at_once = min(fits.here(), len({*kmeans.k, kmeans.clusters}))
     bounds = max(*kmeans.k, kmeans.clusters)
     fit = pixels + max(pixels, bounds)
     return samples * np.dtype(dtype).itemsize * (pixels + at_once * fit)
@@ -145,6 +145,8 @@ def silhouettes_of(pixels: Pixels, clusterings: Mapping[int, Labels]) -> dict[in
         for k, clusters in clusterings.items():
             found[k][rows] = _silhouettes(distances, clusters, clusters[rows], k)
 
+    # Numbers of the type that counting wants, or each row would convert them again.
+    clusterings = {k: clusters.astype(np.intp) for k, clusters in clusterings.items()}
     for _ in pairwise_distances_chunked(pixels, reduce_func=reduce, working_memory=BLOCK):
         pass
     return found

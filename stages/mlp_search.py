@@ -96,8 +96,8 @@ def taken(samples: int, tests: int, mlp: Mlp, pixels: int, classes: int, dtype: 
     all images when the best network is tried.
     """
     sizes = [weights(architecture, pixels, classes) for architecture in mlp.architectures]
-    at_once = min(fits.processes(), len(sizes) * mlp.folds)
-    largest = sorted(sizes * mlp.folds)[-at_once:]
+    at_once = min(fits.here(), len(sizes) * mlp.folds)
+    largest = sorted(sizes * mlp.folds, reverse=True)[:at_once]
     layers = [pair for a in mlp.architectures for pair in pairwise([*a, classes])]
     units = max(map(sum, layers))
     held_out = 1 / mlp.folds
@@ -108,6 +108,19 @@ def taken(samples: int, tests: int, mlp: Mlp, pixels: int, classes: int, dtype: 
     )
     numbers = images + tests * pixels + COPIES[mlp.solver] * sum(largest)
     return at_once * fits.PROCESS + numbers * np.dtype(dtype).itemsize
+
+
+def network(architecture: list[int], mlp: Mlp, seed: int) -> MLPClassifier:
+    """A network that is not yet fitted."""
+    return MLPClassifier(
+        hidden_layer_sizes=tuple(architecture),
+        max_iter=mlp.max_iter,
+        alpha=mlp.alpha,
+        solver=mlp.solver,
+        tol=mlp.tol,
+        learning_rate_init=mlp.learning_rate_init,
+        random_state=seed,
+    )
 
 
 def fit_without(
@@ -162,27 +175,16 @@ def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> S
     UserError
         If the weights of a network grew beyond all bounds.
     """
-    networks = [
-        MLPClassifier(
-            hidden_layer_sizes=tuple(architecture),
-            max_iter=mlp.max_iter,
-            alpha=mlp.alpha,
-            solver=mlp.solver,
-            tol=mlp.tol,
-            learning_rate_init=mlp.learning_rate_init,
-            random_state=seed,
-        )
-        for architecture in mlp.architectures
-    ]
+    networks = [network(architecture, mlp, seed) for architecture in mlp.architectures]
     classes = len(np.unique(labels))
     splits = list(StratifiedKFold(mlp.folds).split(pixels, labels))
     tasks = [
         fits.Task(
             f"{name(architecture)}, fold {fold}",
-            (network, pixels, labels, training, held_out),
+            (model, pixels, labels, training, held_out),
             seconds(architecture, mlp, len(training), pixels.shape[1], classes),
         )
-        for architecture, network in zip(mlp.architectures, networks, strict=True)
+        for architecture, model in zip(mlp.architectures, networks, strict=True)
         for fold, (training, held_out) in enumerate(splits, start=1)
     ]
     try:

@@ -17,6 +17,17 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
+def commands(section: str) -> list[list[str]]:
+    """Lines of each block of commands in a section, comments left out."""
+    _, found, text = README.partition(f"\n## {section}\n")
+    assert found, section
+    text, _, _ = text.partition("\n## ")
+    return [
+        [re.sub(r"\s+# .*", "", line) for line in block.splitlines()]
+        for block in re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    ]
+
+
 def test_the_results_are_those_of_the_committed_metrics() -> None:
     cells = [row.split("|")[-2].strip() for row in README.splitlines() if row.startswith("| ")]
     mlp, svm, kmeans = metrics("mlp"), metrics("svm"), metrics("kmeans")

@@ -1,8 +1,8 @@
-"""Where fits run: in processes of this machine, one fit to a process at a time.
+"""Where fits run: in processes or threads of this machine, or on a Dask cluster.
 
-Each fit computes with one thread, so how many run at once never changes a result. What goes to
-these processes and comes back is pickled by joblib: on this machine, between processes that this
-one started, and in no file that outlives them.
+Each fit computes with one thread, so where and how many run at once never changes a result. What
+goes to processes and comes back is pickled by joblib: on this machine, between processes that
+this one started, and in no file that outlives them.
 """
 
 import os
@@ -31,6 +31,7 @@ os.environ["PYTHONWARNINGS"] = ",".join(
 )
 
 PROCESSES = "FIT_PROCESSES"
+CLUSTER = "DASK_SCHEDULER_ADDRESS"
 PROCESS = 145_000_000  # bytes that a process takes before it has images
 PROBES = 5  # products of matrices that tell how fast a machine is
 PROBES_TAKE = 0.1  # seconds, on the machine of the figures in README
@@ -51,6 +52,11 @@ def processes() -> int:
     if not given.isdecimal() or int(given) < 1:
         raise UserError(f"{PROCESSES} is {given!r}, but must be a whole number above 0.")
     return int(given)
+
+
+def here() -> int:
+    """How many fits run at once on this machine: none of them, where a cluster is named."""
+    return 0 if os.environ.get(CLUSTER) else processes()
 
 
 def announce(title: str, seconds: float, alone: float = 0) -> None:
@@ -117,22 +123,39 @@ def run(
     list
         What the calls returned, in the order of the tasks.
     """
-    longest_first = sorted(range(len(tasks)), key=lambda i: -tasks[i].seconds)
-    calls = [joblib.delayed(_numbered)(i, function, tasks[i].arguments) for i in longest_first]
+    order = sorted(range(len(tasks)), key=lambda i: -tasks[i].seconds)
+    arguments = [tasks[i].arguments for i in order]
+    calls: Iterator[tuple[int, Any]]
+    if address := os.environ.get(CLUSTER):
+        from stages.common import cluster  # whose packages are there only for those who want it
+
+        calls = cluster.calls(address, function, arguments)
+    else:
+        calls = _here(function, arguments, threads)
     results: list[Any] = [None] * len(tasks)
-    work = [tasks[i].seconds for i in longest_first]
-    bar = Progress(title, len(tasks), work=work, at_once=processes())
-    with nullcontext() if threads else _workers(), bar:
+    work = [tasks[i].seconds for i in order]
+    with Progress(title, len(tasks), work=work, at_once=processes()) as bar:
+        for place, result in calls:
+            task = tasks[order[place]]
+            results[order[place]] = result
+            bar.advance(task.name, work=task.seconds)
+    return results
+
+
+def _here(
+    function: Callable[..., Any], arguments: list[tuple[Any, ...]], threads: bool
+) -> Iterator[tuple[int, Any]]:
+    """Call a function on this machine; number of each call and what it returned, as they come."""
+    with nullcontext() if threads else _workers():
         pool = joblib.Parallel(
             processes(),
             backend="threading" if threads else None,
             pre_dispatch="all",
             return_as="generator_unordered",
         )
-        for i, result in pool(calls):
-            results[i] = result
-            bar.advance(tasks[i].name, work=tasks[i].seconds)
-    return results
+        yield from pool(
+            joblib.delayed(_numbered)(i, function, values) for i, values in enumerate(arguments)
+        )
 
 
 @contextmanager

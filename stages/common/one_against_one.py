@@ -155,7 +155,8 @@ def fit_pair(
         matrix[part, a:], matrix[a:, part] = block, block.T
     second = np.repeat([0, 1], [a, both - a])
     model = kernels.fit_two(matrix, second, point["C"], cache_size=CACHE)
-    coefficients = np.zeros(both)
+    # Where there is nothing, libsvm still writes the sign of the class.
+    coefficients = np.repeat([0.0, -0.0], [a, both - a])
     coefficients[model.support_] = -model.dual_coef_[0]
     return coefficients, -model.intercept_[0], model.n_iter_[0]
 

@@ -1,0 +1,46 @@
+"""A machine that fits for others: workers of a Dask cluster, one for each core.
+
+    python -m tools.worker tcp://HOST:8786    # where `dask scheduler` runs
+
+Takes the options of `dask worker` too, as --tls-cert. The workers compute under the arithmetic
+contract, need no data, and end with their scheduler.
+"""
+
+import sys
+
+import stages  # noqa: F401 - before NumPy is loaded
+
+# isort: split
+from stages import kmeans, mlp_search, svm_eval  # noqa: F401 - as they are when this starts
+from stages.common import fits
+from stages.common.errors import UserError
+
+try:
+    from stages.common import cluster  # noqa: F401
+except UserError as error:
+    sys.exit(str(error))
+
+from distributed.cli.dask_worker import main as dask_worker
+
+
+def main(arguments: list[str]) -> None:
+    """Run workers until they or their scheduler are told to end.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Address of a scheduler, and options of `dask worker`.
+    """
+    try:
+        processes = fits.processes()
+    except UserError as error:
+        sys.exit(str(error))
+    if not arguments:
+        sys.exit("python -m tools.worker: say where the scheduler is, as in tcp://HOST:8786.")
+    # One fit at a time to a process. With a limit of memory Dask would write data to disk.
+    ours = ["--nworkers", str(processes), "--nthreads", "1", "--memory-limit", "0"]
+    dask_worker([*ours, "--no-dashboard", *arguments], prog_name="python -m tools.worker")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
