@@ -49,7 +49,7 @@ def taken(samples: int, pixels: int, kmeans: Kmeans, dtype: str) -> float:
     The images, and for each fit at a time a copy of them with their mean taken off, besides which
     there are at first their variances, later Elkan's bounds.
     """
-    at_once = min(fits.processes(), len({*kmeans.k, kmeans.clusters}))
+    at_once = min(fits.here(), len({*kmeans.k, kmeans.clusters}))
     bounds = max(*kmeans.k, kmeans.clusters)
     fit = pixels + max(pixels, bounds)
     return samples * np.dtype(dtype).itemsize * (pixels + at_once * fit)

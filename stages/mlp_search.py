@@ -89,6 +89,30 @@ def announce(mlp: Mlp, pixels: int, classes: int) -> None:
     )
 
 
+def taken(samples: int, tests: int, mlp: Mlp, pixels: int, classes: int, dtype: str) -> float:
+    """Bytes that a search with so many images takes, at most.
+
+    Notes
+    -----
+    The images, a copy of them that all processes see, and in each of these its own: first those
+    it fits, later those held out, with what all units of two layers say of them. That is said of
+    all images when the best network is tried.
+    """
+    sizes = [weights(architecture, pixels, classes) for architecture in mlp.architectures]
+    at_once = min(fits.here(), len(sizes) * mlp.folds)
+    largest = sorted(sizes * mlp.folds, reverse=True)[:at_once]
+    layers = [pair for a in mlp.architectures for pair in pairwise([*a, classes])]
+    units = max(map(sum, layers))
+    held_out = 1 / mlp.folds
+    each = max(pixels * (1 - held_out), (pixels + units) * held_out)
+    images = max(
+        samples * (2 * pixels + at_once * each),
+        samples * pixels + max(samples, tests) * units,
+    )
+    numbers = images + tests * pixels + COPIES[mlp.solver] * sum(largest)
+    return at_once * fits.PROCESS + numbers * np.dtype(dtype).itemsize
+
+
 def network(architecture: list[int], mlp: Mlp, seed: int) -> MLPClassifier:
     """A network that is not yet fitted."""
     return MLPClassifier(
@@ -100,30 +124,6 @@ def network(architecture: list[int], mlp: Mlp, seed: int) -> MLPClassifier:
         learning_rate_init=mlp.learning_rate_init,
         random_state=seed,
     )
-
-
-def taken(samples: int, tests: int, mlp: Mlp, pixels: int, classes: int, dtype: str) -> float:
-    """Bytes that a search with so many images takes, at most.
-
-    Notes
-    -----
-    The images, a copy of them that all processes see, and in each of these its own: first those
-    it fits, later those held out, with what all units of two layers say of them. That is said of
-    all images when the best network is tried.
-    """
-    sizes = [weights(architecture, pixels, classes) for architecture in mlp.architectures]
-    at_once = min(fits.processes(), len(sizes) * mlp.folds)
-    largest = sorted(sizes * mlp.folds)[-at_once:]
-    layers = [pair for a in mlp.architectures for pair in pairwise([*a, classes])]
-    units = max(map(sum, layers))
-    held_out = 1 / mlp.folds
-    each = max(pixels * (1 - held_out), (pixels + units) * held_out)
-    images = max(
-        samples * (2 * pixels + at_once * each),
-        samples * pixels + max(samples, tests) * units,
-    )
-    numbers = images + tests * pixels + COPIES[mlp.solver] * sum(largest)
-    return at_once * fits.PROCESS + numbers * np.dtype(dtype).itemsize
 
 
 def fit_without(

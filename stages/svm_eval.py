@@ -11,7 +11,7 @@ winner is fitted again as a plain SVC and tried on the test images. SVC computes
 whatever it is given, so `data.dtype` is no concern of this stage.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -152,7 +152,7 @@ def taken_by_search(
     pairs. Then these twice, what each class says of each image, and for each class at a time
     products and kernel of held-out images.
     """
-    samples, at_once = sum(counts), fits.processes()
+    samples = sum(counts)
     held_out = samples / folds
 
     def pair(size: int) -> float:
@@ -161,11 +161,11 @@ def taken_by_search(
     def score(count: int) -> float:
         return 20 * held_out * count + pixels * (5 * held_out + 4 * count) + memory.KEPT
 
-    pairs = sorted(counts[a] + counts[b] for a, b in kernels.pairs(len(counts)))
+    pairs = [counts[a] + counts[b] for a, b in kernels.pairs(len(counts))]
     said = 8 * len(points) * samples * (len(counts) - 1)
     return pixels * samples + max(
-        folds * said + sum(map(pair, pairs[-at_once:])),
-        (2 * folds + len(counts)) * said + sum(map(score, sorted(counts)[-at_once:])),
+        folds * said + most(pair, pairs),
+        (2 * folds + len(counts)) * said + most(score, counts),
         scale_takes(samples, pixels, points),
     )
 
@@ -179,18 +179,26 @@ def taken_by_fit(counts: list[int], pixels: int, points: list[dict[str, Any]]) -
     float64, and the rows that libsvm keeps. Then the support vectors, some half of the images,
     and for training and test images products and kernel with a chunk of them.
     """
-    samples, at_once = sum(counts), fits.processes()
-    vectors = samples / 2
+    samples = sum(counts)
+    vectors = samples // 2
 
     def pair(size: int) -> float:
         return 8 * size**2 + min(4 * size**2, one_against_one.CACHE * 2**20)
 
-    pairs = sorted(counts[a] + counts[b] for a, b in kernels.pairs(len(counts)))
+    def predict(vectors: int) -> float:
+        return vectors * (16 * kernels.CHUNK + 5 * pixels)
+
+    pairs = [counts[a] + counts[b] for a, b in kernels.pairs(len(counts))]
     return pixels * samples + max(
-        sum(4 * count**2 for count in counts) + sum(map(pair, pairs[-at_once:])),
-        vectors * (8 * pixels + min(at_once, 2) * (16 * kernels.CHUNK + 5 * pixels)),
+        sum(4 * count**2 for count in counts) + most(pair, pairs),
+        8 * pixels * vectors + most(predict, [vectors, vectors]),
         scale_takes(samples, pixels, points),
     )
+
+
+def most(taken: Callable[[int], float], sizes: list[int]) -> float:
+    """Bytes that the largest tasks take at most, of those that run here at once."""
+    return sum(map(taken, sorted(sizes, reverse=True)[: fits.here()]))
 
 
 def scale_takes(samples: int, pixels: int, points: list[dict[str, Any]]) -> float:

@@ -54,6 +54,11 @@ def processes() -> int:
     return int(given)
 
 
+def here() -> int:
+    """How many fits run at once on this machine: none of them, where a cluster is named."""
+    return 0 if os.environ.get(CLUSTER) else processes()
+
+
 def announce(title: str, seconds: float, alone: float = 0) -> None:
     """Say about how long work will take on this machine.
 
