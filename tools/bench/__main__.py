@@ -13,6 +13,7 @@ temporary clone. What takes long is done once, the rest in three rounds, of whic
 import argparse
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -160,6 +161,7 @@ class Bench:
         self.estimates: list[tuple[float, float]] = []
         self.results: dict[str, Any] = {
             "quick": quick,
+            "load": round(os.getloadavg()[0], 1),
             "machine": {
                 **machine.about(),
                 "memory_gb": round(psutil.virtual_memory().total / 1e9),

@@ -46,6 +46,8 @@ GROWN = {
     "ten_clusters": "K-means, ten clusters and their silhouettes",
 }
 
+QUIET = 0.7  # load of a machine with nothing else to do, a minute after something was done
+
 Results = dict[str, Any]
 
 
@@ -229,7 +231,8 @@ def limits(results: Results) -> list[Limit]:
 def section(results: Results, growth: Results | None) -> str:
     """The README's section: tables, and the conditions."""
     judged = not results["quick"]
-    lines = ["| | notebook | here | times as fast | goal |", "|---|---|---|---|---|"]
+    lines = caveats(results)
+    lines += ["| | notebook | here | times as fast | goal |", "|---|---|---|---|---|"]
     for row in rows(results):
         missed = judged and row.gain is not None and row.gain < row.goal.gain
         goal = f"≥ {row.goal.gain:g}" + ", missed" * missed
@@ -254,6 +257,19 @@ def section(results: Results, growth: Results | None) -> str:
     if growth:
         lines += ["", *growth_table(growth), "", f"![{GROWTH_TITLE}]({COMMITTED}/{GROWTH_CHART})"]
     return "\n".join(lines) + "\n"
+
+
+def caveats(results: Results) -> list[str]:
+    """Why the numbers are not to be relied on, if they are not."""
+    lines = []
+    if results["quick"]:
+        lines.append("This was a quick run, on few images in one round: the goals are not for it.")
+    if results["load"] > QUIET:
+        lines.append(
+            f"Other programs were at work (load {results['load']} when it began), which slows the "
+            "notebook's threads most: do not rely on these numbers."
+        )
+    return [*lines, ""] if lines else []
 
 
 def shown(value: float | None, unit: str = "") -> str:
@@ -282,9 +298,8 @@ def conditions(results: Results) -> str:
     """What it ran on, and how."""
     on, packages = results["machine"], results["machine"]["packages"]
     versions = ", ".join(f"{n} {packages[n]}" for n in ("scikit-learn", "numpy", "scipy", "dvc"))
-    quick = "A quick run, on few images and in one round: the goals are not for it. "
     return (
-        f"{quick * results['quick']}Seconds are medians of up to three rounds, in which notebook "
+        "Seconds are medians of up to three rounds, in which notebook "
         f"and pipeline took turns: {on['processor']}, {on['cores']} cores, {on['memory_gb']} GB, "
         f"{on['system']}, {on['libc']}, Python {on['python']}, {versions}. The notebook ran as a "
         f"user has it, with no variables set: {results['notebook_blas']}. The pipeline sets its "
