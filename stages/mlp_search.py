@@ -135,7 +135,9 @@ def fit_without(
 ) -> tuple[float, int]:
     """Accuracy on held-out images, and number of epochs, of a fit to the others."""
     fit(model, pixels[training], labels[training])
-    return model.score(pixels[held_out], labels[held_out]), model.n_iter_
+    accuracy = model.score(pixels[held_out], labels[held_out])
+    memory.give_back()  # the process goes on, with another fit or none
+    return accuracy, model.n_iter_
 
 
 def fit(model: MLPClassifier, pixels: Pixels, labels: Labels) -> MLPClassifier:

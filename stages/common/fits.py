@@ -20,6 +20,7 @@ import joblib
 import numpy as np
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
+from stages.common import memory
 from stages.common.errors import UserError
 from stages.common.lifetime import begin_as_child
 from stages.common.terminal import Progress, say
@@ -29,6 +30,8 @@ from stages.common.terminal import Progress, say
 os.environ["PYTHONWARNINGS"] = ",".join(
     filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"])
 )
+
+memory.share_one_heap()
 
 PROCESSES = "FIT_PROCESSES"
 CLUSTER = "DASK_SCHEDULER_ADDRESS"
@@ -139,6 +142,7 @@ def run(
             task = tasks[order[place]]
             results[order[place]] = result
             bar.advance(task.name, work=task.seconds)
+    memory.give_back()
     return results
 
 

@@ -4,10 +4,12 @@ A system that runs out of memory ends the process that happens to ask last, afte
 and without a word. So a stage reckons what it will take, and asks here before it begins.
 """
 
+import ctypes
 import os
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -15,8 +17,9 @@ import psutil
 from stages.common.errors import UserError
 
 SELF = Path("/proc/self")
-MARGIN = 1.05  # for what is too small to reckon
+MARGIN = 1.03  # for what is too small to reckon
 KEPT = 2**25  # bytes: the C library gives larger arrays back to the system when they are freed
+M_ARENA_MAX = -8  # <malloc.h>
 
 # Files of a control group, by the kind of its file system: limits, use, and what of the use are
 # files that the system lets go of when memory is wanted.
@@ -57,7 +60,7 @@ def check(samples: int, key: str, needed: Callable[[int], float]) -> None:
 
     if taken(samples) > room:
         # A little less than fits now: at the next run as much may not be free again.
-        largest = bisect_right(range(1, samples), 0.98 * room, key=taken)
+        largest = bisect_right(range(1, samples), 0.99 * room, key=taken)
         raise UserError(
             f"params.yaml: {key} is {samples}, which takes {taken(samples) / 1e9:.1f} GB, and "
             f"{room / 1e9:.1f} GB are free here; "
@@ -66,8 +69,25 @@ def check(samples: int, key: str, needed: Callable[[int], float]) -> None:
 
 
 def kept(freed: float) -> float:
-    """Bytes of freed arrays that a thread does not give back to the system."""
+    """Bytes of freed arrays that are not given back to the system at once."""
     return min(freed, KEPT)
+
+
+def share_one_heap() -> None:
+    """Have all threads take memory from one place; each would keep up to 64 MB of its own."""
+    _call("mallopt", M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Give what was freed back to the system."""
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *arguments: int) -> None:
+    """Call a function of the C library, where that is glibc."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):
+            ctypes.CDLL(None)[name](*arguments)
 
 
 def free(process: Path = SELF) -> float:
