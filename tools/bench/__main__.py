@@ -291,6 +291,8 @@ def bench(folder: Path, out: Path, quick: bool) -> None:
         works = [work._replace(rounds=1) for work in works]
     total = sum(work.about[quick] * work.rounds for work in works) + 12
     say_plan(works, quick, total)
+    for caveat in report.caveats(run.results):
+        say(caveat)
     start = time.monotonic()
     for number in range(1, ROUNDS + 1):
         for work in works:
