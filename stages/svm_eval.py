@@ -159,8 +159,8 @@ def taken_by_search(
         return 20 * size**2 + 16 * size * pixels + memory.kept(4 * size**2)
 
     def score(count: int) -> float:
-        passing = pixels * (5 * held_out + 4 * count)
-        return 20 * held_out * count + passing + memory.kept(8 * pixels * held_out)
+        passing = 4 * held_out * count + pixels * (5 * held_out + 4 * count)
+        return 16 * held_out * count + passing + memory.kept(passing)
 
     pairs = [counts[a] + counts[b] for a, b in kernels.pairs(len(counts))]
     said = 8 * len(points) * samples * (len(counts) - 1)
@@ -184,10 +184,11 @@ def taken_by_fit(counts: list[int], pixels: int, points: list[dict[str, Any]]) -
     vectors = round(0.4 * samples)
 
     def pair(size: int) -> float:
-        return 8 * size**2 + min(4 * size**2, one_against_one.CACHE * 2**20)
+        rows = min(4 * size**2, one_against_one.CACHE * 2**20)
+        return 8 * size**2 + rows + memory.kept(6 * kernels.CHUNK * size)
 
     def predict(vectors: int) -> float:
-        return vectors * (16 * kernels.CHUNK + 5 * pixels)
+        return vectors * (12 * kernels.CHUNK + 8 * pixels)
 
     pairs = [counts[a] + counts[b] for a, b in kernels.pairs(len(counts))]
     return pixels * samples + max(

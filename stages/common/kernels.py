@@ -308,9 +308,10 @@ def score_class(
     scores = np.zeros((len(points), len(images), coefficients.shape[3]))
     for fold in range(gammas.shape[1]):
         rows = np.flatnonzero(fold_of == fold)
-        shape = len(rows), len(of_class)
-        gram = products(images[rows], of_class, out=scratch("gram", *shape))
-        matrix, squares_of_rows = scratch("matrix", *shape), squares(images[rows])
+        held_out, shape = images[rows], (len(rows), len(of_class))
+        squares_of_rows = squares(held_out)
+        gram = products(held_out, of_class, out=scratch("gram", *shape))
+        matrix = scratch("matrix", *shape)
         for family in families(points):
             gamma = gammas[family[0], fold]
             kernel(points[family[0]], gamma, gram, squares_of_rows, own, out=matrix)
@@ -362,8 +363,8 @@ def predict(model: SVC, training_images: Bytes, images: Bytes) -> Labels:
     predicted = []
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK]
-        gram = products(chunk, vectors)
-        matrix = kernel(model.get_params(), gamma, gram, squares(chunk), own)
+        gram = products(chunk, vectors, out=scratch("gram", len(chunk), len(vectors)))
+        matrix = kernel(model.get_params(), gamma, gram, squares(chunk), own, out=gram)
         scores = [sign * (matrix[:, rows] @ model.dual_coef_[:, rows].T) for rows in classes]
         predicted.append(vote(scores, sign * model.intercept_[:, None]))
     return np.concatenate(predicted)
