@@ -23,7 +23,7 @@ def commands(section: str) -> list[list[str]]:
     assert found, section
     text, _, _ = text.partition("\n## ")
     return [
-        [re.sub(r"\s+# .*", "", line) for line in block.splitlines()]
+        [re.sub(r"\s+# .*", "", line) for line in block.replace("\\\n", "").splitlines()]
         for block in re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     ]
 

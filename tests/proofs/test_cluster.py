@@ -55,7 +55,7 @@ FITS = 16
 
 # Has workers do nothing for a second, many times.
 WAIT = """
-import sys, stages, time
+import os, sys, stages, time
 from stages.common import cluster
 from stages.common.errors import UserError
 
@@ -400,6 +400,12 @@ def test_when_all_workers_are_gone_for_good_a_sentence_says_so(
     assert_ends_in_a_sentence(waiting, "has no workers")
 
 
+@pytest.mark.usefixtures("two_workers")
+def test_a_fit_that_ends_every_worker_it_is_given_to_ends_in_a_sentence(cluster: Cluster) -> None:
+    ending = WAIT.replace("time.sleep", "os._exit")
+    assert_ends_in_a_sentence(cluster.call(ending, 1), "A fit ended several workers")
+
+
 def test_when_the_scheduler_is_gone_a_sentence_says_so_and_workers_end(cluster: Cluster) -> None:
     scheduler = cluster.scheduler()
     workers = cluster.workers()
@@ -425,7 +431,7 @@ def test_what_an_ended_stage_had_asked_for_is_dropped(cluster: Cluster) -> None:
 def test_ctrl_c_ends_a_stage_that_fits_on_a_cluster_in_two_seconds_and_one_line(
     cluster: Cluster, project: Path
 ) -> None:
-    set_params(project / "params.yaml", {"kmeans.n_init": 1000, "kmeans.k": [*range(2, 170)]})
+    set_params(project / "params.yaml", {"kmeans.n_init": 1000, "kmeans.k": [*range(50, 150)]})
     stage = cluster.start(
         cluster.head,
         "DASK_SCHEDULER_ADDRESS=tcp://HOST:8786 exec python -m stages.kmeans",
