@@ -26,6 +26,7 @@ from stages.common.errors import UserError
 
 try:
     import distributed
+    from distributed.comm import CommClosedError
     from distributed.protocol import deserialize_bytes, serialize_bytes
 except ImportError:
     raise UserError(
@@ -122,15 +123,15 @@ def calls(
         call after another ends its worker.
     """
     with _connected(address) as client:
-        _compare(client)
         try:
+            _compare(client)
             yield from _results(client, function, arguments)
         except distributed.KilledWorker:
             raise UserError(
                 f"A fit ended several workers of the Dask cluster at {address}, most likely for "
                 "want of memory: lower the sample counts in params.yaml."
             ) from None
-        except distributed.CancelledError:
+        except (distributed.CancelledError, CommClosedError):
             raise UserError(
                 f"The Dask scheduler at {address} was lost: start it and its workers again, then "
                 "`dvc repro`."
@@ -152,7 +153,7 @@ def _connected(address: str) -> Iterator[distributed.Client]:
         client = distributed.Client(address, timeout=CONNECTING)
     except Exception as error:
         logging.disable(logging.NOTSET)
-        why = str(error).splitlines()[0]
+        why = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
             f"DASK_SCHEDULER_ADDRESS is {address!r}, but no Dask scheduler can be talked to there "
             f"({why}): start one, or unset it to fit on this machine."
