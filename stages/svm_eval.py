@@ -185,7 +185,7 @@ def taken_by_fit(counts: list[int], pixels: int, points: list[dict[str, Any]]) -
 
     def pair(size: int) -> float:
         rows = min(4 * size**2, one_against_one.CACHE * 2**20)
-        return 8 * size**2 + rows + memory.kept(6 * kernels.CHUNK * size)
+        return 8 * size**2 + rows + memory.kept(3 * kernels.CHUNK * size)
 
     def predict(vectors: int) -> float:
         return vectors * (12 * kernels.CHUNK + 8 * pixels)

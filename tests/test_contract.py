@@ -63,7 +63,7 @@ def test_the_original_digits_come_out_in_every_environment(fashion_mnist: Path) 
     for environment in ENVIRONMENTS.values():
         done = python(STUDY, str(fashion_mnist), **environment)
         assert done.returncode == 0, done.stderr
-        study = json.loads(done.stdout)
+        study = json.loads(done.stdout.splitlines()[-1])
         means = [round(mean, 3) for mean in study["cv"]]
         assert means == [0.636, 0.752, 0.768, 0.538, 0.726, 0.740]
         assert (study["best"], study["error"]) == (2, 0.2264)
