@@ -60,6 +60,3 @@ def closeness(ones: list[Array], others: list[Array]) -> str:
     if all(np.array_equal(a, b) for a, b in pairs):
         return "equal to the last bit"
     return f"at most {max(np.abs(a - b).max() for a, b in pairs):.1g} apart"
-
-
-Empty = np.empty(0)

@@ -21,19 +21,10 @@ from stages.common.lifetime import end_with_parent
 from tools import verify
 
 # What steers arithmetic and processes; some machines preset some of it.
-PRESET: tuple[str, ...] = (
-    "BLIS_",
-    "DASK_",
-    "GOMP_",
-    "GOTO_",
-    "JOBLIB_",
-    "KMP_",
-    "LOKY_",
-    "MKL_",
-    "NPY_",
-    "OMP_",
+PRESET = tuple(
+    f"{name}_"
+    for name in "BLIS DASK GOMP GOTO JOBLIB KMP LOKY MKL NPY OMP OPENBLAS SKLEARN VECLIB".split()
 )
-PRESET += ("OPENBLAS_", "SKLEARN_", "VECLIB_")
 OURS = {*stages.CONTRACT, fetch.MIRROR, fits.PROCESSES, "PYTHONWARNINGS", "CI"}
 
 LOOK_AGAIN = 0.2  # seconds
