@@ -23,7 +23,21 @@ from tools import verify
 # What steers arithmetic and processes; some machines preset some of it.
 PRESET = tuple(
     f"{name}_"
-    for name in "BLIS DASK GOMP GOTO JOBLIB KMP LOKY MKL NPY OMP OPENBLAS SKLEARN VECLIB".split()
+    for name in [
+        "BLIS",
+        "DASK",
+        "GOMP",
+        "GOTO",
+        "JOBLIB",
+        "KMP",
+        "LOKY",
+        "MKL",
+        "NPY",
+        "OMP",
+        "OPENBLAS",
+        "SKLEARN",
+        "VECLIB",
+    ]
 )
 OURS = {*stages.CONTRACT, fetch.MIRROR, fits.PROCESSES, "PYTHONWARNINGS", "CI"}
 
