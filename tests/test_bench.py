@@ -129,7 +129,7 @@ def test_the_notebook_has_a_users_environment_and_nothing_of_ours(
     ):
         monkeypatch.setenv(name, "1")
     environment = measure.user_environment(tmp_path)
-    assert not {n for n in environment if n in measure.OURS or n.startswith(measure.PRESET)}
+    assert not {n for n in environment if n in measure.OURS or measure.PRESET.match(n)}
     assert "PYTHONPATH" not in environment
     assert environment["HOME"] == os.environ["HOME"]
     code = (

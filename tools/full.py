@@ -10,8 +10,12 @@ that the same commit makes again to docs/full.json.
 from pathlib import Path
 from typing import Any
 
-from stages import kmeans, mlp_search, svm_eval
-from stages.common import artifacts, fits, images, kernels, one_against_one, scores, stage
+from stages import kmeans, mlp_search, svm_eval  # before NumPy is loaded
+
+# isort: split
+import numpy as np
+
+from stages.common import artifacts, fits, images, kernels, memory, one_against_one, scores, stage
 from stages.common.errors import UserError
 from stages.common.images import Bytes, Labels, Pixels
 from stages.common.settings import Mlp, Settings
@@ -135,10 +139,27 @@ def announce(dataset: images.Dataset, chosen: Bytes, labels: Labels, params: Set
     fits.announce("full", shared, alone)
 
 
+def check_memory(chosen: Bytes, labels: Labels, params: Settings) -> None:
+    """Check that there is memory for the largest fit, the support vector machine's.
+
+    Raises
+    ------
+    UserError
+    """
+    points, size = svm_eval.points_of(params.svm.grid), chosen[0].size
+    taken = svm_eval.taken_by_fit(np.bincount(labels).tolist(), size, points) * memory.MARGIN
+    if taken > memory.free():
+        raise UserError(
+            f"A support vector machine of all {len(labels)} images takes {taken / 1e9:.1f} GB, "
+            f"and {memory.free() / 1e9:.1f} GB are free here: run it on a larger machine."
+        )
+
+
 def main(params: Settings) -> None:
     """Fit all, show it beside the field's table."""
     dataset = images.load()
     chosen, labels = images.training_set(dataset, len(dataset.train_labels), "all images")
+    check_memory(chosen, labels, params)
     announce(dataset, chosen, labels, params)
     found = {
         "samples": {"all": len(labels), "searched": min(SEARCHED, len(labels))},

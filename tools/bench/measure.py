@@ -21,23 +21,8 @@ from stages.common.lifetime import end_with_parent
 from tools import verify
 
 # What steers arithmetic and processes; some machines preset some of it.
-PRESET = tuple(
-    f"{name}_"
-    for name in [
-        "BLIS",
-        "DASK",
-        "GOMP",
-        "GOTO",
-        "JOBLIB",
-        "KMP",
-        "LOKY",
-        "MKL",
-        "NPY",
-        "OMP",
-        "OPENBLAS",
-        "SKLEARN",
-        "VECLIB",
-    ]
+PRESET = re.compile(
+    "(BLIS|DASK|GOMP|GOTO|JOBLIB|KMP|LOKY|MKL|NPY|OMP|OPENBLAS|SKLEARN|VECLIB)_",
 )
 OURS = {*stages.CONTRACT, fetch.MIRROR, fits.PROCESSES, "PYTHONWARNINGS", "CI"}
 
@@ -78,7 +63,7 @@ def user_environment(folder: Path) -> dict[str, str]:
         The project in which a command will run.
     """
     given = verify.environment(folder, here=True)
-    return {k: v for k, v in given.items() if k not in OURS and not k.startswith(PRESET)}
+    return {k: v for k, v in given.items() if k not in OURS and not PRESET.match(k)}
 
 
 def run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Measured:
