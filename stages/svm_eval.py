@@ -177,14 +177,14 @@ def taken_by_fit(counts: list[int], pixels: int, points: list[dict[str, Any]]) -
     Notes
     -----
     First the kernels of all classes in float32, for each pair at a time the whole kernel in
-    float64, and half of its rows, which libsvm keeps. Then the support vectors, two in five images
-    of Fashion-MNIST, and for training and test images products and kernel with a chunk of them.
+    float64, and the rows that libsvm keeps. Then the support vectors, two in five images of
+    Fashion-MNIST, and for training and test images products and kernel with a chunk of them.
     """
     samples = sum(counts)
     vectors = round(0.4 * samples)
 
     def pair(size: int) -> float:
-        rows = min(2 * size**2, one_against_one.CACHE * 2**20)
+        rows = min(4 * size**2, one_against_one.CACHE * 2**20)
         return 8 * size**2 + rows + memory.kept(3 * kernels.CHUNK * size)
 
     def predict(vectors: int) -> float:

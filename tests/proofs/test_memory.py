@@ -1,4 +1,4 @@
-"""What does not fit into memory is refused at once, with the largest count that does: to 10 %."""
+"""What does not fit into memory is refused at once, with the largest count that surely does."""
 
 import os
 import re
@@ -18,6 +18,7 @@ from tests.processes import wait_until
 from tools import demo
 
 ALL = 60000
+LEAST = 0.75
 
 # Fits that are over in no time: what is at stake is how much they take.
 QUICK = {
@@ -158,4 +159,5 @@ def test_what_does_not_fit_is_refused_at_once_and_the_largest_that_does_takes_wh
     assert limited.returncode == 0, limited.stderr
     unlimited = group(None)
     assert unlimited.run(folder, stage).returncode == 0
-    assert unlimited.peak() == pytest.approx(limit, rel=0.1)
+    # Reckoned is the worst moment, at which all that runs at once is largest; not every run has it.
+    assert LEAST * limit < unlimited.peak() <= 1.02 * limit
