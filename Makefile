@@ -3,7 +3,7 @@
 # make proofs   the slower tests: other machines, kills, faults; with Debian's packages;
 #               AGAIN=1: those that failed, one at a time
 # make verify   a run from nothing against what is committed; REV=v1, QUICK=1
-# make full     the study on all 60,000 images, beside the field's table: a quarter of an hour
+# make full     the study on all 60,000 images, beside the field's table; says how long first
 # make demo     the pipeline on drawn garments, in a temporary clone: no network, two minutes
 # make plots    DVC's page of plots, to open without a network
 # make bench    how fast: the notebook beside the pipeline, 50 minutes; QUICK=1: three;

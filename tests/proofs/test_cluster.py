@@ -236,6 +236,13 @@ class Cluster:
         command = [sys.executable, "-c", code, str(calls), f"tcp://{self.head.address}:8786"]
         return self.start(self.head, command, self.clone, **environment)
 
+    def under_way(self, code: str, calls: int, done: int = 1) -> Started:
+        """Start such a program, and wait until some of its calls are done, and not all."""
+        started = self.call(code, calls)
+        wait_until(lambda: started.says("\n", done), STARTS)
+        assert started.process.poll() is None, started.log.read_text()
+        return started
+
     def close(self) -> None:
         """End all that was started."""
         for started in reversed(self.started):
@@ -298,9 +305,7 @@ def test_every_byte_is_the_same_on_a_cluster_that_the_readme_starts(
 def test_a_killed_worker_costs_time_and_not_the_result(
     cluster: Cluster, two_workers: list[Started], fitted_here: list[str]
 ) -> None:
-    fits = cluster.call(FIT, FITS)
-    wait_until(lambda: fits.log.read_text().count("\n") >= 2)
-    assert fits.process.poll() is None
+    fits = cluster.under_way(FIT, FITS, done=2)
     for started in two_workers:
         (worker,) = started.workers()
         os.kill(worker, signal.SIGKILL)
@@ -312,9 +317,7 @@ def test_a_killed_worker_costs_time_and_not_the_result(
 def test_a_machine_that_is_gone_for_good_costs_time_and_not_the_result(
     cluster: Cluster, two_workers: list[Started], fitted_here: list[str]
 ) -> None:
-    fits = cluster.call(FIT, FITS)
-    wait_until(lambda: fits.log.read_text().count("\n") >= 2)
-    assert fits.process.poll() is None
+    fits = cluster.under_way(FIT, FITS, done=2)
     two_workers[0].end()
     assert sorted(fits.wait().splitlines()) == sorted(fitted_here)
     assert fits.process.returncode == 0
@@ -372,8 +375,7 @@ def test_a_worker_that_computes_with_something_else_is_refused(
     else:
         command = plain
     if late:
-        waiting = cluster.call(WAIT, 300)
-        wait_until(lambda: waiting.says("0"), STARTS)
+        waiting = cluster.under_way(WAIT, 300)
     worker = cluster.start(cluster.others[0], f"exec {command}", other, **environment)
     registers(worker)
     if not late:
@@ -393,8 +395,7 @@ def test_without_workers_a_sentence_says_how_to_start_some(cluster: Cluster) -> 
 def test_when_all_workers_are_gone_for_good_a_sentence_says_so(
     cluster: Cluster, two_workers: list[Started]
 ) -> None:
-    waiting = cluster.call(WAIT, 100)
-    wait_until(lambda: waiting.says("0"), STARTS)
+    waiting = cluster.under_way(WAIT, 100)
     for worker in two_workers:
         worker.end()
     assert_ends_in_a_sentence(waiting, "has no workers")
@@ -409,8 +410,7 @@ def test_a_fit_that_ends_every_worker_it_is_given_to_ends_in_a_sentence(cluster:
 def test_when_the_scheduler_is_gone_a_sentence_says_so_and_workers_end(cluster: Cluster) -> None:
     scheduler = cluster.scheduler()
     workers = cluster.workers()
-    waiting = cluster.call(WAIT, 100)
-    wait_until(lambda: waiting.says("0"), STARTS)
+    waiting = cluster.under_way(WAIT, 100)
     scheduler.end()
     assert_ends_in_a_sentence(waiting, "was lost")
     wait_until(lambda: not any(members(worker.process.pid) for worker in workers))
@@ -418,8 +418,7 @@ def test_when_the_scheduler_is_gone_a_sentence_says_so_and_workers_end(cluster: 
 
 @pytest.mark.usefixtures("two_workers")
 def test_what_an_ended_stage_had_asked_for_is_dropped(cluster: Cluster) -> None:
-    waiting = cluster.call(WAIT, 300)
-    wait_until(lambda: waiting.says("0"), STARTS)
+    waiting = cluster.under_way(WAIT, 300)
     waiting.end()
     begun = time.monotonic()
     assert cluster.call(WAIT, 2).wait().split() in (["0", "1"], ["1", "0"])
