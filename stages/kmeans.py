@@ -46,13 +46,16 @@ def taken(samples: int, pixels: int, kmeans: Kmeans, dtype: str) -> float:
 
     Notes
     -----
-    The images, and for each fit at a time a copy of them with their mean taken off, besides which
-    there are at first their variances, later Elkan's bounds.
+    The images, twice while they are scaled; for each fit at a time a copy of them with their mean
+    taken off, besides which there are at first their variances, later Elkan's bounds. Then blocks
+    of distances.
     """
+    itemsize = np.dtype(dtype).itemsize
     at_once = min(fits.here(), len({*kmeans.k, kmeans.clusters}))
     bounds = max(*kmeans.k, kmeans.clusters)
     fit = pixels + max(pixels, bounds)
-    return samples * np.dtype(dtype).itemsize * (pixels + at_once * fit)
+    besides = max(samples * max(pixels, at_once * fit) * itemsize, BLOCK * 2**20)
+    return samples * pixels * itemsize + besides
 
 
 def fit_all(pixels: Pixels, labels: Labels, kmeans: Kmeans, seed: int) -> dict[int, KMeans]:
@@ -73,18 +76,19 @@ def fit_all(pixels: Pixels, labels: Labels, kmeans: Kmeans, seed: int) -> dict[i
     -------
     dict of KMeans, by number of clusters
     """
+    seconds = expected(pixels.size, kmeans)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer clusters: refused by `cluster`
         fitted = fits.run(
             f"kmeans: {len(pixels)} images",
             cluster,
             [
-                fits.Task(f"k = {k}", (pixels, labels, k, kmeans.n_init, seed), seconds)
-                for k, seconds in expected(pixels.size, kmeans).items()
+                fits.Task(f"k = {k}", (pixels, labels, k, kmeans.n_init, seed), seconds[k])
+                for k in seconds
             ],
             threads=True,
         )
-    return dict(zip(expected(pixels.size, kmeans), fitted, strict=True))
+    return dict(zip(seconds, fitted, strict=True))
 
 
 def cluster(pixels: Pixels, labels: Labels, k: int, n_init: int, seed: int) -> KMeans:

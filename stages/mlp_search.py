@@ -94,23 +94,26 @@ def taken(samples: int, tests: int, mlp: Mlp, pixels: int, classes: int, dtype: 
 
     Notes
     -----
-    The images, a copy of them that all processes see, and in each of these its own: first those
-    it fits, later those held out, with what all units of two layers say of them. That is said of
-    all images when the best network is tried.
+    The images, twice while they are scaled; for each fit at a time its own, first those it fits,
+    later those held out with what all units of two layers say of them. That is said of all images
+    when the best network is tried. Several fits at once are as many processes, and a copy of the
+    images that all of them see.
     """
     sizes = [weights(architecture, pixels, classes) for architecture in mlp.architectures]
     at_once = min(fits.here(), len(sizes) * mlp.folds)
+    alone = fits.here() == 1  # joblib then starts no process
     largest = sorted(sizes * mlp.folds, reverse=True)[:at_once]
     layers = [pair for a in mlp.architectures for pair in pairwise([*a, classes])]
     units = max(map(sum, layers))
     held_out = 1 / mlp.folds
     each = max(pixels * (1 - held_out), (pixels + units) * held_out)
     images = max(
-        samples * (2 * pixels + at_once * each),
+        samples * 2 * pixels,
+        samples * ((1 if alone else 2) * pixels + at_once * each),
         samples * pixels + max(samples, tests) * units,
     )
     numbers = images + tests * pixels + COPIES[mlp.solver] * sum(largest)
-    return at_once * fits.PROCESS + numbers * np.dtype(dtype).itemsize
+    return (0 if alone else at_once * fits.PROCESS) + numbers * np.dtype(dtype).itemsize
 
 
 def network(architecture: list[int], mlp: Mlp, seed: int) -> MLPClassifier:

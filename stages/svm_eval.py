@@ -92,7 +92,7 @@ def cross_validate(
                     folds_by_class[a],
                     folds_by_class[b],
                 ),
-                kernels.seconds(by_class[a], by_class[b], gammas.size),
+                kernels.seconds(points, folds, by_class[a], by_class[b]),
             )
             for a, b in pairs
         ],
@@ -123,12 +123,12 @@ def cross_validate(
     return accuracy
 
 
-def expected(chosen: Bytes, labels: Labels, points: int, folds: int) -> float:
-    """About how long it takes to fit so many points in so many folds, in seconds."""
+def expected(chosen: Bytes, labels: Labels, points: list[dict[str, Any]], folds: int) -> float:
+    """About how long it takes to fit points of a grid in so many folds, in seconds."""
     by_class = [chosen[labels == label] for label in np.unique(labels)]
     pairs = kernels.pairs(len(by_class))
-    fitting = sum(kernels.seconds(by_class[a], by_class[b], points * folds) for a, b in pairs)
-    return fitting + points * len(chosen) ** 2 * PER_SCORE
+    fitting = sum(kernels.seconds(points, folds, by_class[a], by_class[b]) for a, b in pairs)
+    return fitting + len(points) * len(chosen) ** 2 * PER_SCORE
 
 
 def taken_by_search(
@@ -177,11 +177,13 @@ def taken_by_fit(counts: list[int], pixels: int, points: list[dict[str, Any]]) -
     Notes
     -----
     First the kernels of all classes in float32, for each pair at a time the whole kernel in
-    float64, and the rows that libsvm keeps. Then the support vectors, two in five images of
-    Fashion-MNIST, and for training and test images products and kernel with a chunk of them.
+    float64, and the rows that libsvm keeps. Or, besides the kernels, the support vectors while they
+    are scaled, two in five images of Fashion-MNIST. Then these, and for training and test images
+    products and kernel with a chunk of them; at last three copies of them, when they are written.
     """
     samples = sum(counts)
     vectors = round(0.4 * samples)
+    own = sum(4 * count**2 for count in counts)
 
     def pair(size: int) -> float:
         rows = min(4 * size**2, one_against_one.CACHE * 2**20)
@@ -191,8 +193,12 @@ def taken_by_fit(counts: list[int], pixels: int, points: list[dict[str, Any]]) -
         return vectors * (12 * kernels.CHUNK + 8 * pixels)
 
     pairs = [counts[a] + counts[b] for a, b in kernels.pairs(len(counts))]
+    # What the main thread used, if there is no other, is there until the end.
+    scratch = 8 * max(pairs) ** 2 + memory.KEPT
     return pixels * samples + max(
-        sum(4 * count**2 for count in counts) + most(pair, pairs),
+        own + most(pair, pairs),
+        scratch + own + 16 * pixels * vectors,
+        scratch + vectors * (32 * pixels + 8 * kernels.CHUNK),
         8 * pixels * vectors + most(predict, [vectors, vectors]),
         scale_takes(samples, pixels, points),
     )
@@ -267,8 +273,8 @@ def main(params: Settings) -> None:
     training, training_labels = images.training_set(dataset, svm.samples, "svm.samples", svm.folds)
     fits.announce(
         "svm_eval",
-        expected(searched, labels, len(points), svm.folds)
-        + expected(training, training_labels, 1, 1),
+        expected(searched, labels, points, svm.folds)
+        + expected(training, training_labels, points[-1:], 1),  # whichever will be the best
     )
     with beyond_bounds():
         accuracy = cross_validate(searched, labels, points, svm.folds, dataset.labels)

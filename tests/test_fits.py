@@ -88,3 +88,6 @@ def test_what_is_said_of_a_stages_time_is_in_seconds_or_minutes(
         "svm_eval: about 15 seconds on this machine, 2 at once\n"
         "mlp_search: about 6 minutes on this machine, 2 at once\n"
     )
+    monkeypatch.setenv(fits.CLUSTER, "tcp://HOST:8786")
+    fits.announce("kmeans", 10)
+    assert capsys.readouterr().out == ""

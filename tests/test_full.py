@@ -9,7 +9,7 @@ from sklearn.svm import SVC
 
 from stages import svm_eval
 from stages.common import images
-from tests.conftest import Run
+from tests.conftest import ROOT, Run
 from tools import full
 
 
@@ -35,3 +35,10 @@ def test_without_results_of_the_pipeline_it_says_what_to_do(project: Path, run: 
     refused = run("python", "-m", "tools.full", succeeds=False)
     assert refused.returncode == 1
     assert refused.stderr == "metrics/mlp.json is missing: run `dvc repro` first.\n"
+
+
+def test_the_readme_shows_what_was_found_beside_the_fields_table() -> None:
+    found = json.loads((ROOT / full.RESULTS).read_text())
+    readme = (ROOT / "README.md").read_text()
+    for row in full.table(found):
+        assert "| " + " | ".join(map(str, row)) + " |" in readme

@@ -129,5 +129,5 @@ def test_what_fits_is_not_refused(samples: int) -> None:
 def test_what_does_not_fit_is_refused_with_the_largest_that_does(fitting: int, words: str) -> None:
     with pytest.raises(UserError) as refused:
         memory.check(60000, "kmeans.samples", stepwise(fitting))
-    beginning = r"params\.yaml: kmeans\.samples is 60000, which takes 3090000\.0 GB, and "
+    beginning = r"params\.yaml: kmeans\.samples is 60000, which takes 3060000\.0 GB, and "
     assert re.fullmatch(rf"{beginning}\d+\.\d GB are free here; {words}\.", str(refused.value))

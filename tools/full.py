@@ -125,7 +125,7 @@ def clusters(chosen: Bytes, labels: Labels, params: Settings) -> dict[str, float
 def announce(dataset: images.Dataset, chosen: Bytes, labels: Labels, params: Settings) -> None:
     """Say about how long all of it takes."""
     svm, pixels, classes = params.svm, chosen[0].size, len(dataset.labels)
-    points = len(svm_eval.points_of(svm.grid))
+    points = svm_eval.points_of(svm.grid)
     searched = chosen[:SEARCHED]
     alone = max(
         mlp_search.seconds(architecture, params.mlp, len(labels), pixels, classes)
@@ -133,7 +133,7 @@ def announce(dataset: images.Dataset, chosen: Bytes, labels: Labels, params: Set
     )
     shared = (
         svm_eval.expected(searched, labels[:SEARCHED], points, svm.folds)
-        + svm_eval.expected(chosen, labels, 1, 1)
+        + svm_eval.expected(chosen, labels, points[-1:], 1)
         + sum(kmeans.expected(searched.size, params.kmeans).values())
     )
     fits.announce("full", shared, alone)
@@ -147,7 +147,8 @@ def check_memory(chosen: Bytes, labels: Labels, params: Settings) -> None:
     UserError
     """
     points, size = svm_eval.points_of(params.svm.grid), chosen[0].size
-    taken = svm_eval.taken_by_fit(np.bincount(labels).tolist(), size, points) * memory.MARGIN
+    reckoned = svm_eval.taken_by_fit(np.bincount(labels).tolist(), size, points)
+    taken = memory.with_margin(reckoned)
     if taken > memory.free():
         raise UserError(
             f"A support vector machine of all {len(labels)} images takes {taken / 1e9:.1f} GB, "

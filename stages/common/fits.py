@@ -63,7 +63,7 @@ def here() -> int:
 
 
 def announce(title: str, seconds: float, alone: float = 0) -> None:
-    """Say about how long work will take on this machine.
+    """Say about how long work will take on this machine; of a cluster nothing is known.
 
     Parameters
     ----------
@@ -74,6 +74,8 @@ def announce(title: str, seconds: float, alone: float = 0) -> None:
     alone : float
         The same, of what runs alone.
     """
+    if os.environ.get(CLUSTER):
+        return
     expected = (seconds / processes() + alone) * slowness()
     said = f"{expected / 60:.0f} minutes" if expected > TWO_MINUTES else f"{expected:.0f} seconds"
     say(f"{title}: about {said} on this machine, {processes()} at once")

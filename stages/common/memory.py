@@ -17,8 +17,8 @@ import psutil
 from stages.common.errors import UserError
 
 SELF = Path("/proc/self")
-MARGIN = 1.03  # for what is too small to reckon
-KEPT = 2**25  # bytes: the C library gives larger arrays back to the system when they are freed
+SHARE, MORE = 1.02, 12_000_000  # for what is too small to reckon, the latter in bytes
+KEPT = 2**24  # bytes: of freed arrays below 32 MB the C library keeps some, half of that or so
 M_ARENA_MAX = -8  # <malloc.h>
 
 # Files of a control group, by the kind of its file system: limits, use, and what of the use are
@@ -56,7 +56,7 @@ def check(samples: int, key: str, needed: Callable[[int], float]) -> None:
     room = free()
 
     def taken(samples: int) -> float:
-        return needed(samples) * MARGIN
+        return with_margin(needed(samples))
 
     if taken(samples) > room:
         # A little less than fits now: at the next run as much may not be free again.
@@ -68,8 +68,13 @@ def check(samples: int, key: str, needed: Callable[[int], float]) -> None:
         )
 
 
+def with_margin(reckoned: float) -> float:
+    """Bytes that are taken where so many were reckoned: what is too small to reckon, too."""
+    return reckoned * SHARE + MORE
+
+
 def kept(freed: float) -> float:
-    """Bytes of freed arrays that are not given back to the system at once."""
+    """About how many bytes of freed arrays are not given back to the system at once."""
     return min(freed, KEPT)
 
 

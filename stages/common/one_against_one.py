@@ -69,7 +69,7 @@ def fit(point: dict[str, Any], chosen: Bytes, labels: Labels, names: list[str], 
             fits.Task(
                 f"{names[a]} or {names[b]}",
                 (point, gamma, by_class[a], by_class[b], *own[a], *own[b]),
-                kernels.seconds(by_class[a], by_class[b], 1),
+                kernels.seconds([point], 1, by_class[a], by_class[b]),
             )
             for a, b in pairs
         ],
