@@ -9,16 +9,11 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 
 from stages.common.images import Bytes, Pixels
 
 DPI = 100
-FONT = Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
 POINTS = {"title": 12, "heading": 10, "caption": 8}
 LINE = {role: round(1.5 * points * DPI / 72) for role, points in POINTS.items()}  # pixels
 LETTER = 10  # pixels of a title's letter, about
@@ -92,6 +87,13 @@ def picture(title: str, blocks: list[Block]) -> bytes:
 
 
 def _png(canvas: Bytes, texts: list[tuple[int, int, str, str, str]]) -> bytes:
+    # A third of a second, which a stage need not wait for when it starts.
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
+
+    file_of_font = Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf")
     height, width = canvas.shape
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
@@ -101,7 +103,7 @@ def _png(canvas: Bytes, texts: list[tuple[int, int, str, str, str]]) -> bytes:
         FigureCanvasAgg(figure)
         figure.figimage(np.dstack([canvas] * 3))
         for x, y, text, role, align in texts:
-            font = FontProperties(fname=FONT, size=POINTS[role])
+            font = FontProperties(fname=file_of_font, size=POINTS[role])
             x, y = x / width, 1 - y / height
             figure.text(x, y, text, fontproperties=font, ha=align, va="top", parse_math=False)
         file = io.BytesIO()
