@@ -189,9 +189,6 @@ def taken_by_fit(counts: list[int], pixels: int, points: list[dict[str, Any]]) -
         rows = min(4 * size**2, one_against_one.CACHE * 2**20)
         return 8 * size**2 + rows + memory.kept(3 * kernels.CHUNK * size)
 
-    def predict(vectors: int) -> float:
-        return vectors * (12 * kernels.CHUNK + 8 * pixels)
-
     pairs = [counts[a] + counts[b] for a, b in kernels.pairs(len(counts))]
     # What the main thread used, if there is no other, is there until the end.
     scratch = 8 * max(pairs) ** 2 + memory.KEPT
@@ -199,7 +196,7 @@ def taken_by_fit(counts: list[int], pixels: int, points: list[dict[str, Any]]) -
         own + most(pair, pairs),
         scratch + own + 16 * pixels * vectors,
         scratch + vectors * (32 * pixels + 8 * kernels.CHUNK),
-        8 * pixels * vectors + most(predict, [vectors, vectors]),
+        vectors * (8 * pixels + fits.here() * (12 * kernels.CHUNK + 8 * pixels)),
         scale_takes(samples, pixels, points),
     )
 
@@ -286,14 +283,9 @@ def main(params: Settings) -> None:
         model = one_against_one.fit(
             points[best], training, training_labels, dataset.labels, "svm_eval: the best"
         )
-    predicted, retold = fits.run(
-        "svm_eval: predictions",
-        kernels.predict,
-        [
-            fits.Task(which, (model, training, wanted), len(wanted) * len(training) * PER_SCORE)
-            for which, wanted in (("test", dataset.test_images), ("training", training))
-        ],
-        threads=True,
+    predicted, retold = (
+        one_against_one.predict(model, training, wanted, f"svm_eval: {which} images")
+        for which, wanted in (("test", dataset.test_images), ("training", training))
     )
     metrics = {
         "samples": svm.samples,

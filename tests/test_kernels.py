@@ -44,10 +44,11 @@ def test_prediction_by_products_is_svcs_own(point: dict[str, object], classes: i
     drawn, labels = garments.draw(400, 6)
     kept = labels < classes
     drawn, labels = drawn[kept], labels[kept]
-    new, _ = garments.draw(1200, 7)
+    new, _ = garments.draw(one_against_one.PIECE + kernels.CHUNK + 1, 7)
     model = SVC(**point).fit(images.scaled(drawn), labels)
     expected = model.predict(images.scaled(new))
-    np.testing.assert_array_equal(kernels.predict(model, drawn, new), expected)
+    predicted = one_against_one.predict(model, drawn, new, "new images")
+    np.testing.assert_array_equal(predicted, expected)
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)

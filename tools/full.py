@@ -15,7 +15,7 @@ from stages import kmeans, mlp_search, svm_eval  # before NumPy is loaded
 # isort: split
 import numpy as np
 
-from stages.common import artifacts, fits, images, kernels, memory, one_against_one, scores, stage
+from stages.common import artifacts, fits, images, memory, one_against_one, scores, stage
 from stages.common.errors import UserError
 from stages.common.images import Bytes, Labels, Pixels
 from stages.common.settings import Mlp, Settings
@@ -98,12 +98,7 @@ def machine(
     ).mean(axis=1)
     best = int(accuracy.argmax())
     model = one_against_one.fit(points[best], chosen, labels, dataset.labels, "full: SVC")
-    (predicted,) = fits.run(
-        "full: predictions",
-        kernels.predict,
-        [fits.Task("test images", (model, chosen, dataset.test_images), 1)],
-        threads=True,
-    )
+    predicted = one_against_one.predict(model, chosen, dataset.test_images, "full: test images")
     return {
         "search": [{**p, "cv_accuracy": a} for p, a in zip(points, accuracy, strict=True)],
         "best": {

@@ -20,6 +20,7 @@ from stages.common.kernels import CHUNK, Floats
 Singles = npt.NDArray[np.float32]
 CACHE = 400  # MB for rows of the kernel, so that libsvm copies each of them once
 PER_PRODUCT = 3e-8  # seconds that one number of a class's kernel takes
+PIECE = 2500  # images that are predicted by one task
 
 
 def fit(point: dict[str, Any], chosen: Bytes, labels: Labels, names: list[str], title: str) -> SVC:
@@ -90,6 +91,38 @@ def fit(point: dict[str, Any], chosen: Bytes, labels: Labels, names: list[str], 
         np.array([iterations for _, _, iterations in fitted], dtype=np.int32),
         len(labels),
     )
+
+
+def predict(model: SVC, training_images: Bytes, wanted: Bytes, title: str) -> Labels:
+    """What a fitted SVC predicts, several pieces of the images at a time.
+
+    Parameters
+    ----------
+    model : SVC
+    training_images, wanted : uint8 arrays of shape (n, height, width)
+        As in `kernels.predict`.
+    title : str
+        For the progress.
+
+    Returns
+    -------
+    int64 array of shape (n_wanted,)
+    """
+    pieces = [slice(start, start + PIECE) for start in range(0, len(wanted), PIECE)]
+    predicted = fits.run(
+        title,
+        kernels.predict,
+        [
+            fits.Task(
+                f"from image {piece.start}",
+                (model, training_images, wanted[piece]),
+                len(wanted[piece]) * len(model.support_) * PER_PRODUCT,
+            )
+            for piece in pieces
+        ],
+        threads=True,
+    )
+    return np.concatenate(predicted)
 
 
 def kernel_of_class(point: dict[str, Any], gamma: float, of_class: Bytes) -> tuple[Singles, Floats]:
