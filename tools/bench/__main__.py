@@ -111,7 +111,7 @@ def plan(params: Settings, large: int) -> list[Work]:
     searched, fitted = params.svm.search_samples, params.svm.samples
     clustered = params.kmeans.samples
     works = [
-        Work("whole", "float64", many, (165, 35), 2),
+        Work("whole", "float64", many, (190, 35)),
         Work("whole", "float32", many, (120, 32)),
         Work("small_networks", "notebook", small, (5, 4), ROUNDS, "networks"),
         Work("small_networks", "float64", small, (7, 5), ROUNDS, "networks"),
@@ -122,19 +122,19 @@ def plan(params: Settings, large: int) -> list[Work]:
         Work("svm", "float64", fitted, (8, 4), ROUNDS),
         Work("clusters", "notebook", clustered, (13, 5), ROUNDS),
         Work("clusters", "float64", clustered, (6, 4), ROUNDS),
-        Work("kernel_search", "float64", searched, (45, 8), ROUNDS),
+        Work("kernel_search", "float64", searched, (47, 8), ROUNDS),
         Work("kernel_search", "notebook", searched, (853, 14)),
         Work("points", "float64", searched, (22, 5)),
         Work("small_networks", "contract", small, (5, 4), 1, "networks"),
         Work("winner", "contract", many, (16, 3)),
         Work("clusters", "contract", clustered, (17, 5)),
         Work("products", "float64", many, (9, 8)),
-        Work("large_svm", "notebook", large, (345, 4)),
+        Work("large_svm", "notebook", large, (300, 4)),
         Work("large_svm", "float64", large, (50, 3)),
     ]
     if importlib.util.find_spec("sklearnex"):
         works += [
-            Work("points", "intelex", searched, (80, 6)),
+            Work("points", "intelex", searched, (150, 6)),
             Work("clusters", "intelex", clustered, (8, 5)),
         ]
     return works

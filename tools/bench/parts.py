@@ -22,7 +22,7 @@ from stages import kmeans, mlp_search, svm_eval  # before NumPy is loaded
 import numpy as np
 from sklearn.model_selection import ParameterGrid
 
-from stages.common import fits, images, kernels, one_against_one, stage
+from stages.common import fits, images, one_against_one, stage
 from stages.common.images import Dataset
 from stages.common.settings import Settings
 from tools.arguments import Parser
@@ -122,8 +122,9 @@ def svm(
         model = one_against_one.fit(BEST, chosen, labels, dataset.labels, "svm")
     with clock.time("score"):
         wanted = [dataset.test_images, *([chosen] if train_error else [])]
-        tasks = [fits.Task("", (model, chosen, x), len(x)) for x in wanted]
-        predicted, *retold = fits.run("predictions", kernels.predict, tasks, threads=True)
+        predicted, *retold = (
+            one_against_one.predict(model, chosen, x, "predictions") for x in wanted
+        )
     return {
         "support": model.support_,
         "coefficients": model.dual_coef_,

@@ -155,7 +155,7 @@ class Limit(NamedTuple):
 
     what: str
     value: float | None
-    bound: float | None
+    bound: float
     unit: str
 
 
@@ -222,8 +222,8 @@ def limits(results: Results) -> list[Limit]:
         Limit(
             "time left as it is shown: the worst is off by a factor of",
             results.get("time_left", {}).get("worst_factor"),
-            None,
-            "",
+            2,
+            "×",
         ),
     ]
 
@@ -247,8 +247,8 @@ def section(results: Results, growth: Results | None) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| | here | goal |", "|---|---|---|"]
     for limit in limits(results):
-        missed = judged and bool(limit.value and limit.bound and limit.value > limit.bound)
-        goal = f"≤ {limit.bound:g}{limit.unit}" + ", missed" * missed if limit.bound else ""
+        missed = judged and limit.value is not None and limit.value > limit.bound
+        goal = f"≤ {limit.bound:g}{limit.unit}" + ", missed" * missed
         lines.append(f"| {limit.what} | {shown(limit.value, limit.unit)} | {goal} |")
     lines += ["", *intelex(results), "", "Are the results equal?", ""]
     equal = results["equal"]
