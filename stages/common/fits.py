@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -22,8 +23,8 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from stages.common import memory
 from stages.common.errors import UserError
-from stages.common.lifetime import begin_as_child
-from stages.common.terminal import Progress, say
+from stages.common.lifetime import begin_as_child, end_children
+from stages.common.terminal import Progress, last_words, say
 
 # When this process is killed, joblib's resource tracker deletes what it left in temporary
 # folders. It need not warn of that.
@@ -173,6 +174,7 @@ def _workers() -> Iterator[None]:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    hook, threading.excepthook = threading.excepthook, _end_with_thread
     try:
         with joblib.parallel_config("loky", initializer=begin_as_child, initargs=(os.getpid(),)):
             yield
@@ -187,6 +189,18 @@ def _workers() -> Iterator[None]:
             f"room left in {tempfile.gettempdir()} or /dev/shm. Make some, or set TMPDIR to a "
             "folder with more."
         ) from None
+    finally:
+        threading.excepthook = hook
+
+
+def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
+    """End with a thread of joblib's that failed: what it should have handed on is waited for."""
+    last_words(
+        f"Fits could not be handed to processes ({failed.exc_value}), most likely for want of "
+        f"memory: lower the sample counts in params.yaml, or set {PROCESSES} to fewer."
+    )
+    end_children()
+    os._exit(1)
 
 
 def _numbered(i: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[int, Any]:
