@@ -10,6 +10,17 @@ from stages.common.errors import UserError
 from tests.conftest import ROOT, clean_environment
 
 
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -20,12 +31,13 @@ from tests.conftest import ROOT, clean_environment
         pytest.param("", id="nothing"),
     ],
 )
-def test_without_a_scheduler_a_sentence_says_so(
-    address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "CONNECTING", 1.0)
-    with pytest.raises(UserError, match=f"^DASK_SCHEDULER_ADDRESS is '{address}', but no Dask"):
-        next(cluster.calls(address, abs, [(1,)]))
+def test_without_a_scheduler_a_sentence_says_so(address: str) -> None:
+    # In a process of its own: Dask's client that failed would close itself at any later time.
+    call = "cluster.CONNECTING = 1.0; next(cluster.calls(sys.argv[1], abs, [(1,)]))"
+    done = python("-c", f"import sys; from stages.common import cluster; {call}", address)
+    assert done.returncode == 1
+    sentence = f"UserError: DASK_SCHEDULER_ADDRESS is '{address}', but no Dask scheduler can be"
+    assert sentence in done.stderr.splitlines()[-1]
 
 
 def test_a_worker_that_differs_in_anything_is_refused_by_its_name() -> None:
@@ -37,17 +49,6 @@ def test_a_worker_that_differs_in_anything_is_refused_by_its_name() -> None:
                 UserError, match=f"tcp://there:1 is refused .*{name}.*, {ours[name]}"
             ):
                 cluster.refuse("tcp://there:1", theirs, ours)
-
-
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(
