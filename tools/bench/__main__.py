@@ -52,7 +52,7 @@ QUICK = {
 QUICK_LARGE = 2500  # images, in the place of all
 GROWTH = [2500, 5000, 10_000, 20_000, 60_000]
 QUICK_GROWTH = [500, 1000, 2000]
-MOST_CLUSTERED = 20_000  # images; the distances between more fill the memory
+MOST_CLUSTERED = 20_000  # images; the silhouettes of more take minutes
 ROUNDS = 3
 IDLE_ROUNDS = 5
 
