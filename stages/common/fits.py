@@ -160,9 +160,14 @@ def _here(
             pre_dispatch="all",
             return_as="generator_unordered",
         )
-        yield from pool(
-            joblib.delayed(_numbered)(i, function, values) for i, values in enumerate(arguments)
-        )
+        try:
+            yield from pool(
+                joblib.delayed(_numbered)(i, function, values) for i, values in enumerate(arguments)
+            )
+        except RuntimeError as error:
+            if "start new thread" not in str(error):
+                raise
+            raise MemoryError(error) from None
 
 
 @contextmanager
