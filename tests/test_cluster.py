@@ -1,24 +1,10 @@
 """What is said of a cluster that cannot be used, without one."""
 
-import subprocess
-import sys
-
 import pytest
 
 from stages.common import cluster
 from stages.common.errors import UserError
-from tests.conftest import ROOT, clean_environment
-
-
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from tests.conftest import ROOT, run_in
 
 
 @pytest.mark.parametrize(
@@ -34,7 +20,13 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_without_a_scheduler_a_sentence_says_so(address: str) -> None:
     # In a process of its own: Dask's client that failed would close itself at any later time.
     call = "cluster.CONNECTING = 1.0; next(cluster.calls(sys.argv[1], abs, [(1,)]))"
-    done = python("-c", f"import sys; from stages.common import cluster; {call}", address)
+    done = run_in(ROOT)(
+        "python",
+        "-c",
+        f"import sys; from stages.common import cluster; {call}",
+        address,
+        succeeds=False,
+    )
     assert done.returncode == 1
     sentence = f"UserError: DASK_SCHEDULER_ADDRESS is '{address}', but no Dask scheduler can be"
     assert sentence in done.stderr.splitlines()[-1]
@@ -58,13 +50,13 @@ def test_a_worker_that_differs_in_anything_is_refused_by_its_name() -> None:
 )
 def test_without_its_package_a_sentence_says_how_to_install_it(use: str) -> None:
     without = "import sys; sys.modules['distributed'] = None; "
-    done = python("-c", without + use)
+    done = run_in(ROOT)("python", "-c", without + use, succeeds=False)
     assert done.returncode == 1
     assert "requirements-dask.txt" in done.stderr.splitlines()[-1]
 
 
 def test_a_worker_without_a_scheduler_says_what_is_missing() -> None:
-    done = python("-m", "tools.worker")
+    done = run_in(ROOT)("python", "-m", "tools.worker", succeeds=False)
     assert (done.returncode, done.stdout) == (1, "")
     (sentence,) = done.stderr.splitlines()
     assert "tcp://HOST:8786" in sentence
