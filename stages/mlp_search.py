@@ -10,6 +10,8 @@ of its images, and tried on the test images.
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -58,6 +60,11 @@ class Search(NamedTuple):
 def name(architecture: list[int]) -> str:
     """Name of an architecture: 50-50 for two hidden layers of 50 units."""
     return "-".join(map(str, architecture))
+
+
+def widths(name: str) -> list[int]:
+    """Widths of the hidden layers of an architecture that is called so."""
+    return [int(width) for width in name.split("-")]
 
 
 def weights(architecture: list[int], pixels: int, classes: int) -> int:
@@ -151,12 +158,23 @@ def fit(model: MLPClassifier, pixels: Pixels, labels: Labels) -> MLPClassifier:
         return model.fit(pixels, labels)
 
 
-def beyond_bounds(mlp: Mlp) -> UserError:
-    """Say that a network cannot be computed with."""
-    return UserError(
-        "params.yaml: the weights of a network grew beyond all bounds; "
-        f"mlp.learning_rate_init, {mlp.learning_rate_init}, is too large."
-    )
+@contextmanager
+def within_bounds(mlp: Mlp) -> Iterator[None]:
+    """Say of a network that cannot be computed with that it is so.
+
+    Raises
+    ------
+    UserError
+    """
+    try:
+        yield
+    except (ValueError, FloatingPointError) as error:
+        if isinstance(error, ValueError) and "non-finite" not in str(error):
+            raise
+        raise UserError(
+            "params.yaml: the weights of a network grew beyond all bounds; "
+            f"mlp.learning_rate_init, {mlp.learning_rate_init}, is too large."
+        ) from None
 
 
 def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> Search:
@@ -195,17 +213,13 @@ def search(pixels: Pixels, labels: Labels, mlp: Mlp, seed: int, title: str) -> S
         for architecture, model in zip(mlp.architectures, networks, strict=True)
         for fold, (training, held_out) in enumerate(splits, start=1)
     ]
-    try:
+    with within_bounds(mlp):
         accuracy, epochs = np.reshape(
             fits.run(title, fit_without, tasks), (len(networks), mlp.folds, 2)
         ).transpose(2, 0, 1)
         best = int(accuracy.mean(axis=1).argmax())
         say(f"{title}: fitting the best, {name(mlp.architectures[best])}, to all")
         model = fit(networks[best], pixels, labels)
-    except ValueError as error:
-        if "non-finite" not in str(error):
-            raise
-        raise beyond_bounds(mlp) from None
     ran = [*epochs.ravel(), model.n_iter_]
     names = [*(task.name for task in tasks), f"{name(mlp.architectures[best])}, all images"]
     unconverged = [fit for fit, ran in zip(names, ran, strict=True) if ran >= mlp.max_iter]
@@ -250,11 +264,8 @@ def main(params: Settings) -> None:
         pixels = images.scaled(chosen, params.data.dtype)
         title = f"mlp_search: {samples} images"
         found = searches[size] = search(pixels, labels, mlp, params.seed, title)
-        try:
-            with np.errstate(over="raise", invalid="raise"):
-                retold, predicted = (found.model.predict(x) for x in (pixels, test_pixels))
-        except FloatingPointError:
-            raise beyond_bounds(mlp) from None
+        with within_bounds(mlp), np.errstate(over="raise", invalid="raise"):
+            retold, predicted = (found.model.predict(x) for x in (pixels, test_pixels))
         metrics[size] = {
             "samples": samples,
             "architecture": name(mlp.architectures[found.best]),

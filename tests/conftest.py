@@ -35,6 +35,7 @@ SMALL = {
     "svm.grid.poly.gamma": [0.01],
     "svm.grid.rbf.C": [1, 10],
     "svm.grid.rbf.gamma": [0.01, "scale"],
+    "noise.repeats": 2,
     "kmeans.samples": 150,
     "kmeans.clusters": 4,
     "kmeans.k": [2, 3],

@@ -19,7 +19,7 @@ from tests.conftest import Run, forget_results, results
 from tools import garments
 from tools.demo import FOLDER, set_params
 
-STAGES = ["fetch", "prepare", "mlp_search", "svm_eval", "kmeans", "compare"]
+STAGES = ["fetch", "prepare", "mlp_search", "svm_eval", "kmeans", "noise", "compare"]
 
 
 def ran(output: str) -> list[str]:
@@ -112,7 +112,7 @@ def test_a_wrong_number_of_processes_ends_in_a_sentence(run: Run) -> None:
 
 def test_an_experiment_runs_what_its_change_touches_and_shows_what_it_did(run: Run) -> None:
     done = run("dvc", "exp", "run", "-S", "mlp.architectures=[[5],[12]]")
-    assert ran(done.stdout) == ["fetch", "mlp_search", "compare"]
+    assert ran(done.stdout) == ["fetch", "mlp_search", "noise", "compare"]
     params = json.loads(run("dvc", "params", "diff", "--json").stdout)
     assert list(params["params.yaml"]) == ["mlp.architectures"]
     metrics = json.loads(run("dvc", "metrics", "diff", "--json").stdout)
@@ -123,7 +123,7 @@ def test_an_experiment_runs_what_its_change_touches_and_shows_what_it_did(run: R
 
 def test_a_grid_is_changed_key_by_key(project: Path, run: Run) -> None:
     done = run("dvc", "exp", "run", "-S", "svm.grid.rbf.C=[1,5]", "-S", "~svm.grid.linear")
-    assert ran(done.stdout) == ["fetch", "svm_eval", "compare"]
+    assert ran(done.stdout) == ["fetch", "svm_eval", "noise", "compare"]
     params = json.loads(run("dvc", "params", "diff", "--json").stdout)
     assert set(params["params.yaml"]) == {"svm.grid.rbf.C", "svm.grid.linear.C"}
     tried = pd.read_csv(project / "plots/svm_cv.csv")

@@ -12,7 +12,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from pickle import PicklingError
 from typing import Any, NamedTuple
@@ -153,21 +154,33 @@ def _here(
     function: Callable[..., Any], arguments: list[tuple[Any, ...]], threads: bool
 ) -> Iterator[tuple[int, Any]]:
     """Call a function on this machine; number of each call and what it returned, as they come."""
-    with nullcontext() if threads else _workers():
-        pool = joblib.Parallel(
-            processes(),
-            backend="threading" if threads else None,
-            pre_dispatch="all",
-            return_as="generator_unordered",
-        )
-        try:
-            yield from pool(
-                joblib.delayed(_numbered)(i, function, values) for i, values in enumerate(arguments)
-            )
-        except RuntimeError as error:
-            if "start new thread" not in str(error):
-                raise
-            raise MemoryError(error) from None
+    try:
+        yield from (_in_threads if threads else _in_processes)(function, arguments)
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        raise MemoryError(error) from None
+
+
+def _in_threads(
+    function: Callable[..., Any], arguments: list[tuple[Any, ...]]
+) -> Iterator[tuple[int, Any]]:
+    pool = ThreadPoolExecutor(processes())
+    try:
+        calls = {pool.submit(function, *values): i for i, values in enumerate(arguments)}
+        for call in as_completed(calls):
+            yield calls[call], call.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_processes(
+    function: Callable[..., Any], arguments: list[tuple[Any, ...]]
+) -> Iterator[tuple[int, Any]]:
+    with _workers():
+        yield from joblib.Parallel(
+            processes(), pre_dispatch="all", return_as="generator_unordered"
+        )(joblib.delayed(_numbered)(i, function, values) for i, values in enumerate(arguments))
 
 
 @contextmanager

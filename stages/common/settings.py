@@ -236,6 +236,12 @@ class Svm(Section):
     grid: Grid
 
 
+class Noise(Section):
+    """How far errors move by chance."""
+
+    repeats: Annotated[int, whole(2, 1000)]
+
+
 class Kmeans(Section):
     """Clusters, and how many there are."""
 
@@ -261,6 +267,7 @@ class Settings(Section):
     data: Data
     mlp: Mlp
     svm: Svm
+    noise: Noise
     kmeans: Kmeans
 
 

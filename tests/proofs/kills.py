@@ -131,7 +131,7 @@ def assert_recovers(project: Path, before: dict[str, str], listing: set[Path]) -
 def begun(project: Path, run: Run, stage: str, moment: str) -> bool:
     """Whether a stage that was just started has come to a moment of its life."""
     if moment == "imports":
-        return run.age() > 0.3
+        return run.age() > 0.1
     if moment == "computes":  # having seen to Ctrl-C
         return blocks_interrupts(run.stage)
     if moment == "fits":
