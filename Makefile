@@ -22,7 +22,7 @@ all: $(VENV)/requirements.txt
 test: lint
 	@python -m pytest --numprocesses auto --dist loadfile
 
-proofs: $(VENV)/requirements-dev.txt
+proofs: $(VENV)/requirements-dev.txt $(VENV)/requirements-ssh.txt
 	@python -m pytest -m "proof or figure" \
 	  $(if $(AGAIN),--last-failed,--numprocesses auto --dist loadgroup)
 
@@ -47,7 +47,7 @@ bench: $(VENV)/requirements-bench.txt
 	@python -m tools.bench $(if $(QUICK),--quick) $(if $(SCALE),--growth)
 
 lock: $(VENV)/requirements-dev.txt
-	@for name in requirements requirements-dask requirements-dev requirements-bench; do \
+	@for name in requirements requirements-dask requirements-ssh requirements-dev requirements-bench; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit; \
