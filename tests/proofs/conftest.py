@@ -36,9 +36,9 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def tool(name: str) -> str:
+def tool(name: str, also_in: str = "") -> str:
     """Path of a program; the proof that asks for it is skipped where there is none."""
-    path = shutil.which(name)
+    path = shutil.which(name) or shutil.which(name, path=also_in)
     if path is None:
         pytest.skip(f"{name} is not installed")
     return path

@@ -1,0 +1,138 @@
+"""Models and arrays go through a remote, as the README has it, and nothing is computed again."""
+
+import getpass
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import Run, results, run_in
+from tests.processes import wait_until
+from tests.proofs.conftest import tool
+from tests.test_readme import commands
+from tests.test_verify import locked
+from tools.demo import FOLDER
+
+TO_A_FOLDER, (PULL, REPRO), THROUGH_SSH = commands("Share models and arrays")
+INSTALL = "python -m pip install --require-hashes -r requirements-ssh.txt"
+
+
+class Server(NamedTuple):
+    """A machine that is reached by SSH.
+
+    Attributes
+    ----------
+    url : str
+    storage : Path
+        What the URL leads to.
+    home : Path
+        Home of a user with a key that opens it.
+    """
+
+    url: str
+    storage: Path
+    home: Path
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """An SSH server on this machine."""
+    pytest.importorskip("dvc_ssh")
+    folder, keys = tmp_path / "server", tmp_path / "home/.ssh"
+    folder.mkdir()
+    keys.mkdir(parents=True)
+    for key in (folder / "host", keys / "id_ed25519"):
+        subprocess.run([tool("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = [
+        f"AuthorizedKeysFile={keys / 'id_ed25519.pub'}",
+        f"HostKey={folder / 'host'}",
+        f"ListenAddress=127.0.0.1:{port}",
+        "AuthenticationMethods=publickey",
+        "PidFile=none",
+        "StrictModes=no",
+        "Subsystem=sftp internal-sftp",
+        "UsePAM=no",
+    ]
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # without which sshd of root does not start
+    sshd = tool("sshd", "/usr/sbin")  # wants to be called by its full path
+    ends_with_this = [tool("setpriv"), "--pdeathsig", "KILL"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*ends_with_this, sshd, "-D", "-e", "-f", "/dev/null", *(f"-o{o}" for o in options)],
+            stdout=log,
+            stderr=log,
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, (folder / "log").read_text()
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return True
+        return False
+
+    wait_until(answers)
+    storage = folder / "storage"
+    url = f"ssh://{getpass.getuser()}@127.0.0.1:{port}{storage}"
+    yield Server(url, storage, keys.parent)
+    process.kill()
+    process.wait()
+
+
+def pull(project: Path, clone: Path, *first: str, **environment: str) -> str:
+    """Clone a project and pull, as the README has it, and give what DVC says of files refused."""
+    run_in(project)("git", "clone", "--quiet", str(project), str(clone))
+    script = "\n".join([*first, f"{PULL} || true"])
+    return run_in(clone)("sh", "-ec", script, **environment).stderr
+
+
+def assert_nothing_is_left_to_do(project: Path, clone: Path) -> None:
+    """Check that a clone that has pulled has every result, and nothing to compute."""
+    run = run_in(clone)
+    assert "Data and pipelines are up to date." in run("sh", "-c", REPRO).stdout
+    assert run("git", "status", "--porcelain").stdout == ""
+    made = {p: digest for p, digest in results(project).items() if not p.startswith(FOLDER)}
+    assert results(clone) == made
+
+
+def damage(project: Path, storage: Path) -> None:
+    """Replace a model where it is stored."""
+    md5 = locked(project, "models/svm.skops")
+    stored = storage / "files/md5" / md5[:2] / md5[2:]
+    stored.chmod(0o644)
+    stored.write_bytes(stored.read_bytes()[:-1] + b"?")
+
+
+def test_a_fresh_clone_pulls_from_a_folder_and_computes_nothing_again(
+    project: Path, run: Run, tmp_path: Path
+) -> None:
+    storage = tmp_path / "storage"
+    run("sh", "-ec", "\n".join(TO_A_FOLDER).replace("/path/to/storage", str(storage)))
+    pull(project, tmp_path / "clone")
+    assert_nothing_is_left_to_do(project, tmp_path / "clone")
+    damage(project, storage)
+    assert "models/svm.skops" in pull(project, tmp_path / "another")
+    assert not (tmp_path / "another/models/svm.skops").exists()
+
+
+def test_a_fresh_clone_pulls_through_ssh_and_computes_nothing_again(
+    project: Path, run: Run, server: Server, tmp_path: Path
+) -> None:
+    install, *lines = THROUGH_SSH
+    assert install == INSTALL  # as `make proofs` has done
+    script = "\n".join(lines).replace("ssh://me@example.org/path/to/storage", server.url)
+    run("sh", "-ec", script, HOME=str(server.home))
+    assert "keyfile" not in (project / ".dvc/config").read_text()
+    (key,) = [line for line in lines if "keyfile" in line]
+    pull(project, tmp_path / "clone", key, HOME=str(server.home))
+    assert_nothing_is_left_to_do(project, tmp_path / "clone")
+    damage(project, server.storage)
+    assert "models/svm.skops" in pull(project, tmp_path / "another", key, HOME=str(server.home))
+    assert not (tmp_path / "another/models/svm.skops").exists()
