@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from stages import fetch
 from tests.conftest import Run, results, run_in
 from tests.processes import wait_until
 from tests.proofs.conftest import tool
@@ -136,3 +138,33 @@ def test_a_fresh_clone_pulls_through_ssh_and_computes_nothing_again(
     damage(project, server.storage)
     assert "models/svm.skops" in pull(project, tmp_path / "another", key, HOME=str(server.home))
     assert not (tmp_path / "another/models/svm.skops").exists()
+
+
+def test_a_registered_version_of_a_model_is_had_from_anywhere_without_the_project(
+    project: Path, run: Run, tmp_path: Path
+) -> None:
+    register, elsewhere = commands("Versions of models")
+    run("git", "clone", "--quiet", "--bare", ".", "../hosted")
+    run("git", "remote", "add", "origin", str(tmp_path / "hosted"))
+    run("sh", "-ec", "\n".join(TO_A_FOLDER).replace("/path/to/storage", str(tmp_path / "storage")))
+    first = fetch.sha256(project / "models/mlp.skops")
+    shown = run("sh", "-ec", "\n".join(register)).stdout
+    assert re.search(r"mlp +\W v0\.0\.1 +\W v0\.0\.1", shown)
+
+    run("dvc", "exp", "run", "--set-param", "mlp.alpha=0.5")
+    second = fetch.sha256(project / "models/mlp.skops")
+    assert second != first
+    run("git", "commit", "--quiet", "--all", "--message=other networks")
+    run("dvc", "push")
+    run("sh", "-ec", "\n".join(register))
+    (tmp_path / "elsewhere/models").mkdir(parents=True)
+    script = "\n".join(elsewhere).replace("<this repository>", str(tmp_path / "hosted"))
+    run_in(tmp_path / "elsewhere")("sh", "-ec", script)
+    made = {path.name: fetch.sha256(path) for path in (tmp_path / "elsewhere").rglob("*.skops")}
+    assert made == {"mlp.skops": second, "first.skops": first}
+    gone = run_in(tmp_path / "elsewhere")(
+        *elsewhere[1].replace("v0.0.1", "v0.0.3").replace("<this repository>", "../hosted").split(),
+        succeeds=False,
+    )
+    assert "v0.0.3" in gone.stderr
+    assert "Traceback" not in gone.stderr
