@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SMALL, reproduce
+from tests.conftest import SMALL, reproduce, run_in
 
 HERE = Path(__file__).parent
 
@@ -42,3 +42,15 @@ def tool(name: str, also_in: str = "") -> str:
     if path is None:
         pytest.skip(f"{name} is not installed")
     return path
+
+
+@pytest.fixture(scope="session")
+def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the packages of `npm/package-lock.json`, and what uses them."""
+    folder = shutil.copytree(
+        HERE / "npm",
+        tmp_path_factory.mktemp("npm") / "npm",
+        ignore=shutil.ignore_patterns("node_modules"),
+    )
+    run_in(folder)(tool("npm"), "ci")
+    return folder
