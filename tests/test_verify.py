@@ -15,6 +15,7 @@ from sklearn.linear_model import Ridge
 
 from stages.common import models
 from tests.conftest import Run, results
+from tests.test_dvc_yaml import STAGES
 from tools import verify
 from tools.demo import set_params
 from tools.differences import describe
@@ -126,8 +127,7 @@ def remove_code(project: Path) -> str:
 
 def change_packages(project: Path) -> str:
     replace_in(project / "requirements.txt", "numpy==", "numpy==0")
-    stages = "fetch, prepare, mlp_search, svm_eval, kmeans, compare"
-    return f"requirements.txt changed after {stages} had been run"
+    return f"requirements.txt changed after {', '.join(STAGES)} had been run"
 
 
 def change_a_parameter(project: Path) -> str:

@@ -19,7 +19,7 @@ from tests.processes import blocks_interrupts, fits, members, stage_in, wait_unt
 MADE = {
     name: [
         next(iter(made)) if isinstance(made, dict) else made
-        for made in [*stage["outs"], *stage.get("metrics", [])]
+        for made in [*stage.get("outs", []), *stage.get("metrics", [])]
     ]
     for name, stage in YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"].items()
 }

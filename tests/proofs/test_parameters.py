@@ -1,6 +1,7 @@
 """A wrong parameter loses nothing and is named in a sentence; an accepted one runs."""
 
 import copy
+import importlib
 import json
 import re
 from collections.abc import Callable
@@ -13,10 +14,11 @@ import pytest
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from stages import compare, fetch, kmeans, mlp_search, prepare, svm_eval
+from stages import fetch
 from stages.common import fits, settings
 from stages.common.errors import UserError
 from tests.conftest import Count, Run, results
+from tests.test_dvc_yaml import STAGES
 from tests.test_settings import Key, at, dotted, leaves, sections
 from tools.demo import set_params
 from tools.garments import write_idx
@@ -432,8 +434,8 @@ def test_accepted_parameters_run(
         params = settings.check(values)
         monkeypatch.chdir(tmp_path_factory.mktemp("accepted"))
         try:
-            for stage in (fetch, prepare, mlp_search, svm_eval, kmeans, compare):
-                stage.main(params)
+            for name in STAGES:
+                importlib.import_module(f"stages.{name}").main(params)
         except UserError as refused:
             # Of a learning rate this is known when the weights have grown, and no sooner.
             assert "mlp.learning_rate_init, " in str(refused)  # noqa: PT017
