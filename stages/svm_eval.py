@@ -118,7 +118,8 @@ def cross_validate(
     accuracy = np.zeros((len(points), folds))
     for i in range(len(points)):
         intercepts = np.stack([of_pair[i, fold_of] for _, of_pair in fitted])
-        right = kernels.vote([of_class[i] for of_class in scored], intercepts) == labels
+        predicted, _ = kernels.vote([of_class[i] for of_class in scored], intercepts)
+        right = predicted == labels
         accuracy[i] = [right[fold_of == fold].mean() for fold in range(folds)]
     return accuracy
 
@@ -284,7 +285,7 @@ def main(params: Settings) -> None:
             points[best], training, training_labels, dataset.labels, "svm_eval: the best"
         )
     predicted, retold = (
-        one_against_one.predict(model, training, wanted, f"svm_eval: {which} images")
+        one_against_one.predict(model, wanted, f"svm_eval: {which} images")
         for which, wanted in (("test", dataset.test_images), ("training", training))
     )
     metrics = {

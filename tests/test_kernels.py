@@ -47,8 +47,34 @@ def test_prediction_by_products_is_svcs_own(point: dict[str, object], classes: i
     new, _ = garments.draw(one_against_one.PIECE + kernels.CHUNK + 1, 7)
     model = SVC(**point).fit(images.scaled(drawn), labels)
     expected = model.predict(images.scaled(new))
-    predicted = one_against_one.predict(model, drawn, new, "new images")
+    predicted = one_against_one.predict(model, new, "new images")
     np.testing.assert_array_equal(predicted, expected)
+
+
+@pytest.mark.parametrize("point", POINTS, ids=str)
+@pytest.mark.parametrize("classes", [10, 3, 2])
+def test_what_speaks_for_each_class_is_svcs_decision_function(
+    point: dict[str, object], classes: int
+) -> None:
+    drawn, labels = garments.draw(400, 6)
+    kept = labels < classes
+    new, _ = garments.draw(kernels.CHUNK + 1, 7)
+    model = SVC(**point).fit(images.scaled(drawn[kept]), labels[kept])
+    predicted, support = kernels.predict(model, *one_against_one.learned(model), new)
+    np.testing.assert_array_equal(predicted, model.predict(images.scaled(new)))
+    expected = model.decision_function(images.scaled(new))
+    if classes == 2:  # where that is the decision on the one pair
+        clear = expected / (3 * (np.abs(expected) + 1))
+        expected = np.column_stack([(expected <= 0) - clear, (expected > 0) + clear])
+    np.testing.assert_allclose(support.T, expected, rtol=0, atol=1e-9)
+
+
+def test_gamma_and_support_vectors_of_an_svc_are_exactly_those_it_was_fitted_with() -> None:
+    drawn, labels = garments.draw(400, 6)
+    model = SVC().fit(images.scaled(drawn), labels)
+    gamma, vectors = one_against_one.learned(model)
+    assert gamma == kernels.scale_gamma(drawn)
+    np.testing.assert_array_equal(vectors, drawn.reshape(400, -1)[model.support_])
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)

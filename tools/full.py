@@ -98,7 +98,7 @@ def machine(
     ).mean(axis=1)
     best = int(accuracy.argmax())
     model = one_against_one.fit(points[best], chosen, labels, dataset.labels, "full: SVC")
-    predicted = one_against_one.predict(model, chosen, dataset.test_images, "full: test images")
+    predicted = one_against_one.predict(model, dataset.test_images, "full: test images")
     return {
         "search": [{**p, "cv_accuracy": a} for p, a in zip(points, accuracy, strict=True)],
         "best": {

@@ -329,8 +329,8 @@ def score_class(
     return scores
 
 
-def vote(scores: list[Floats], intercepts: Floats) -> Labels:
-    """Classes by libsvm's vote: one for the winner of each pair, the first of equals wins.
+def vote(scores: list[Floats], intercepts: Floats) -> tuple[Labels, Floats]:
+    """Classes by libsvm's vote, and how much speaks for each class.
 
     Parameters
     ----------
@@ -340,40 +340,54 @@ def vote(scores: list[Floats], intercepts: Floats) -> Labels:
 
     Returns
     -------
-    int64 array of shape (n_images,)
+    predicted : int64 array of shape (n_images,)
+        The class that wins most of its pairs, the first of equals.
+    support : float64 array of shape (n_classes, n_images)
+        The pairs that a class wins, and up to a third of one more or less by how clear all of its
+        pairs are: of three classes and more what `SVC.decision_function` gives.
     """
-    votes = np.zeros((len(scores[0]), len(scores)), dtype=np.int64)
+    won = np.zeros((len(scores), len(scores[0])), dtype=np.int64)
+    clear = np.zeros(won.shape)
     for (a, b), intercept in zip(pairs(len(scores)), intercepts, strict=True):
-        first = scores[a][:, b - 1] + scores[b][:, a] + intercept > 0
-        votes[:, a] += first
-        votes[:, b] += ~first
-    return votes.argmax(axis=1)
+        decision = scores[a][:, b - 1] + scores[b][:, a] + intercept
+        first = decision > 0
+        won[a] += first
+        won[b] += ~first
+        clear[a] += decision
+        clear[b] -= decision
+    return won.argmax(axis=0), won + clear / (3 * (np.abs(clear) + 1))
 
 
-def predict(model: SVC, training_images: Bytes, images: Bytes) -> Labels:
+def predict(model: SVC, gamma: float, vectors: Bytes, images: Bytes) -> tuple[Labels, Floats]:
     """What a fitted SVC predicts, through matrix products: the same classes, much sooner.
 
     Parameters
     ----------
     model : SVC
-        Fitted on `training_images`, flattened and scaled, with labels 0, 1, …
-    training_images, images : uint8 arrays of shape (n, height, width)
+        Fitted on images, flattened and scaled, with labels 0, 1, …
+    gamma : float
+        With which it was fitted, as a number.
+    vectors : uint8 array of shape (n_support, n_pixels)
+        Its support vectors, as they were before they were scaled.
+    images : uint8 array of shape (n_images, height, width)
 
     Returns
     -------
-    int64 array of shape (n_images,)
+    predicted : int64 array of shape (n_images,)
+    support : float64 array of shape (n_classes, n_images)
+        How much speaks for each class, from `vote`.
     """
-    vectors = training_images[model.support_]
     own = squares(vectors)
-    gamma = scale_gamma(training_images) if model.gamma == "scale" else model.gamma
     sign = -1 if len(model.classes_) == 2 else 1
     ends = np.cumsum(model.n_support_)
     classes = [slice(end - count, end) for end, count in zip(ends, model.n_support_, strict=True)]
-    predicted = []
+    predicted, support = [], []
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK]
         gram = products(chunk, vectors, out=scratch("gram", len(chunk), len(vectors)))
         matrix = kernel(model.get_params(), gamma, gram, squares(chunk), own, out=gram)
         scores = [sign * (matrix[:, rows] @ model.dual_coef_[:, rows].T) for rows in classes]
-        predicted.append(vote(scores, sign * model.intercept_[:, None]))
-    return np.concatenate(predicted)
+        of_chunk = vote(scores, sign * model.intercept_[:, None])
+        predicted.append(of_chunk[0])
+        support.append(of_chunk[1])
+    return np.concatenate(predicted), np.concatenate(support, axis=1)

@@ -2,9 +2,9 @@
 
 A multi-class SVC is one problem for each pair of classes. Here they are fitted apart, several at
 a time, on blocks of the kernel that are exact sums, and put together to an SVC like any other:
-to that end this module, and no other, sets private attributes of scikit-learn's. Each is what
-`SVC.fit` on the same pixels sets; for linear and polynomial kernels the last digits of the
-coefficients may differ, as libsvm's own sums over pixels are not exact.
+to that end this module, and no other, sets private attributes of scikit-learn's, and reads one.
+Each is what `SVC.fit` on the same pixels sets; for linear and polynomial kernels the last digits
+of the coefficients may differ, as libsvm's own sums over pixels are not exact.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sklearn.svm import SVC
 
 from stages.common import fits, images, kernels
-from stages.common.images import Bytes, Labels, Pixels
+from stages.common.images import WHITE, Bytes, Labels, Pixels
 from stages.common.kernels import CHUNK, Floats
 
 Singles = npt.NDArray[np.float32]
@@ -93,14 +93,14 @@ def fit(point: dict[str, Any], chosen: Bytes, labels: Labels, names: list[str], 
     )
 
 
-def predict(model: SVC, training_images: Bytes, wanted: Bytes, title: str) -> Labels:
+def predict(model: SVC, wanted: Bytes, title: str) -> Labels:
     """What a fitted SVC predicts, several pieces of the images at a time.
 
     Parameters
     ----------
     model : SVC
-    training_images, wanted : uint8 arrays of shape (n, height, width)
         As in `kernels.predict`.
+    wanted : uint8 array of shape (n_wanted, height, width)
     title : str
         For the progress.
 
@@ -109,20 +109,40 @@ def predict(model: SVC, training_images: Bytes, wanted: Bytes, title: str) -> La
     int64 array of shape (n_wanted,)
     """
     pieces = [slice(start, start + PIECE) for start in range(0, len(wanted), PIECE)]
+    gamma, vectors = learned(model)
     predicted = fits.run(
         title,
         kernels.predict,
         [
             fits.Task(
                 f"from image {piece.start}",
-                (model, training_images, wanted[piece]),
-                len(wanted[piece]) * len(model.support_) * PER_PRODUCT,
+                (model, gamma, vectors, wanted[piece]),
+                len(wanted[piece]) * len(vectors) * PER_PRODUCT,
             )
             for piece in pieces
         ],
         threads=True,
     )
-    return np.concatenate(predicted)
+    return np.concatenate([labels for labels, _ in predicted])
+
+
+def learned(model: SVC) -> tuple[float, Bytes]:
+    """What a fitted SVC knows, as `kernels` computes with it.
+
+    Parameters
+    ----------
+    model : SVC
+        Fitted on images, flattened and scaled.
+
+    Returns
+    -------
+    gamma : float
+        As a number.
+    vectors : uint8 array of shape (n_support, n_pixels)
+        Its support vectors, as they were before they were scaled.
+    """
+    vectors = model.support_vectors_ * WHITE
+    return model._gamma, np.round(vectors, out=vectors).astype(np.uint8)
 
 
 def kernel_of_class(point: dict[str, Any], gamma: float, of_class: Bytes) -> tuple[Singles, Floats]:

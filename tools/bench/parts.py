@@ -122,9 +122,7 @@ def svm(
         model = one_against_one.fit(BEST, chosen, labels, dataset.labels, "svm")
     with clock.time("score"):
         wanted = [dataset.test_images, *([chosen] if train_error else [])]
-        predicted, *retold = (
-            one_against_one.predict(model, chosen, x, "predictions") for x in wanted
-        )
+        predicted, *retold = (one_against_one.predict(model, x, "predictions") for x in wanted)
     return {
         "support": model.support_,
         "coefficients": model.dual_coef_,
