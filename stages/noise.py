@@ -1,6 +1,6 @@
 """noise: how far do test errors move when nothing changes but the draw?
 
-    data/prepared, metrics/mlp.json, metrics/svm.json → metrics/noise.json
+    data/prepared, metrics/mlp.json, models/svm.skops → metrics/noise.json
 
     python -m stages.noise
 
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.neural_network import MLPClassifier
+from sklearn.svm import SVC
 
 from stages import mlp_search, svm_eval
-from stages.common import artifacts, fits, images, memory, one_against_one, scores, stage
+from stages.common import artifacts, fits, images, memory, models, one_against_one, scores, stage
 from stages.common.images import Bytes, Dataset, Labels
 from stages.common.settings import Mlp, Settings
 from stages.common.terminal import print_table
@@ -49,8 +51,7 @@ def draw(labels: Bytes, samples: int, seed: int, repeat: int) -> tuple[Labels, i
 
 
 def network_error(
-    architecture: list[int],
-    mlp: Mlp,
+    network: MLPClassifier,
     drawn: tuple[int, int, int],
     dtype: str,
     pixels: Bytes,
@@ -62,9 +63,8 @@ def network_error(
 
     Parameters
     ----------
-    architecture : list of int
-    mlp : Mlp
-        The settings of the network.
+    network : MLPClassifier
+        Not yet fitted; gets the seed that is drawn.
     drawn : tuple of int
         Samples, seed and repeat, for `draw`.
     dtype : {"float64", "float32"}
@@ -73,7 +73,7 @@ def network_error(
     """
     rows, seed = draw(labels, *drawn)
     model = mlp_search.fit(
-        mlp_search.network(architecture, mlp, seed),
+        network.set_params(random_state=seed),
         images.scaled(pixels[rows], dtype),
         labels[rows].astype(np.int64),
     )
@@ -106,8 +106,9 @@ def network_errors(
         fits.Task(
             f"{winner['architecture']}, {winner['samples']} images, draw {repeat + 1}",
             (
-                mlp_search.widths(winner["architecture"]),
-                params.mlp,
+                mlp_search.network(
+                    mlp_search.widths(winner["architecture"]), params.mlp, params.seed
+                ),
                 (winner["samples"], params.seed, repeat),
                 params.data.dtype,
                 dataset.train_images,
@@ -142,9 +143,7 @@ def machine_errors(dataset: Dataset, point: dict[str, Any], params: Settings) ->
         title = f"noise: SVM, draw {repeat + 1}"
         with svm_eval.beyond_bounds():
             model = one_against_one.fit(point, chosen, labels, dataset.labels, title)
-        predicted = one_against_one.predict(
-            model, chosen, dataset.test_images, f"{title}: test images"
-        )
+        predicted = one_against_one.predict(model, dataset.test_images, f"{title}: test images")
         errors.append(scores.error(dataset.test_labels, predicted))
     return errors
 
@@ -224,8 +223,9 @@ def main(params: Settings) -> None:
     dataset = images.load()
     searched = artifacts.read_json(Path("metrics/mlp.json"))
     networks = {size: searched[size] for size in ("small", "large")}
-    machine = artifacts.read_json(Path("metrics/svm.json"))
-    point = {key: machine[key] for key in svm_eval.COLUMNS if key in machine}
+    # In the metrics numbers are rounded.
+    machine = models.read(Path("models/svm.skops"), SVC, dataset.test_images[0].size)
+    point = svm_eval.point_of(machine)
     check_memory(dataset, networks, point, params)
     announce(dataset, networks, point, params)
     errors = network_errors(dataset, networks, params)

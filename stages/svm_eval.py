@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import ParameterGrid, StratifiedKFold
+from sklearn.svm import SVC
 
 from stages.common import (
     artifacts,
@@ -37,6 +38,7 @@ from stages.common.settings import Grid, Settings
 from stages.common.terminal import print_table, say
 
 COLUMNS = ["kernel", "C", "gamma", "degree"]
+PARAMETERS = {"linear": COLUMNS[:2], "rbf": COLUMNS[:3], "poly": COLUMNS}
 PER_SCORE = 3e-9  # seconds that one image takes with one other, at one point
 
 
@@ -44,6 +46,11 @@ def points_of(grid: Grid) -> list[dict[str, Any]]:
     """The points of a grid, as arguments of SVC, in scikit-learn's own order."""
     tried = {name: dict(values) for name, values in grid if values is not None}
     return list(ParameterGrid([{"kernel": [name], **values} for name, values in tried.items()]))
+
+
+def point_of(model: SVC) -> dict[str, Any]:
+    """The point of a grid at which an SVC was fitted."""
+    return {name: getattr(model, name) for name in PARAMETERS[model.kernel]}
 
 
 def cross_validate(

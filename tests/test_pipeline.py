@@ -115,7 +115,7 @@ def test_an_experiment_runs_what_its_change_touches_and_shows_what_it_did(run: R
     params = json.loads(run("dvc", "params", "diff", "--json").stdout)
     assert list(params["params.yaml"]) == ["mlp.architectures"]
     metrics = json.loads(run("dvc", "metrics", "diff", "--json").stdout)
-    assert set(metrics) == {"metrics/mlp.json", "metrics/compare.json"}
+    assert set(metrics) == {"metrics/mlp.json", "metrics/noise.json", "metrics/compare.json"}
     changed = metrics["metrics/mlp.json"]["large.architecture"]
     assert changed == {"old": "5", "new": "12"}
 

@@ -117,7 +117,7 @@ def change_code(project: Path) -> str:
 def change_code_of_several_stages(project: Path) -> str:
     with (project / "stages/common/kernels.py").open("a") as file:
         file.write("# changed\n")
-    return "stages/common/kernels.py changed after svm_eval had been run"
+    return "stages/common/kernels.py changed after svm_eval, noise had been run"
 
 
 def remove_code(project: Path) -> str:

@@ -11,7 +11,7 @@ import sys
 import stages  # noqa: F401 - before NumPy is loaded
 
 # isort: split
-from stages import kmeans, mlp_search, svm_eval  # noqa: F401 - as they are when this starts
+from stages import kmeans, mlp_search, noise, svm_eval  # noqa: F401 - as they are when this starts
 from stages.common import fits
 from stages.common.errors import UserError
 

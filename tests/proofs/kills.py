@@ -24,7 +24,7 @@ MADE = {
     for name, stage in YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"].items()
 }
 TRIES = 5
-FITTING = ["mlp_search", "svm_eval", "kmeans"]
+FITTING = ["mlp_search", "svm_eval", "kmeans", "noise"]
 MOMENTS = [
     (stage, moment)
     for stage in MADE

@@ -391,6 +391,7 @@ def accepted(draw: st.DrawFn) -> dict[str, Any]:
             "folds": draw(folds),
             "grid": {name: grid[name] for name in different(st.sampled_from(list(grid)), 3)},
         },
+        "noise": {"repeats": draw(st.integers(2, 3))},
         "kmeans": {
             "samples": draw(samples),
             "clusters": draw(clusters),
