@@ -1,0 +1,90 @@
+"""Classes and images of two revisions of a model: what was gained, what was lost."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from stages.common.images import Labels
+from tools.pages import confusion
+from tools.pages.blocks import Block, Gallery, Heading, Table, Text
+from tools.pages.results import Model, Results
+
+SHOWN = 24  # images of each kind
+
+
+def by_class(
+    old: Results, new: Results, model: Model, drawn: dict[str, list[Block]]
+) -> Iterator[Block]:
+    """Classes, confusions and images of a model whose predictions moved."""
+    (actual, before), (_, after) = old.predictions(model), new.predictions(model)
+    if (before == after).all():
+        return
+    names, classes = new.labels, range(len(new.labels))
+    lost = (before == actual) & (after != actual)
+    gained = (before != actual) & (after == actual)
+    columns = {
+        "images": actual == actual,
+        "right, old": before == actual,
+        "right, new": after == actual,
+        "gained": gained,
+        "lost": lost,
+    }
+    yield Heading(f"By class: {model.name}")
+    yield Table(
+        "Test images of each class",
+        ["", *columns],
+        [
+            [names[i], *(str(int((which & (actual == i)).sum())) for which in columns.values())]
+            for i in classes
+        ],
+        len(columns),
+    )
+    old_matrix, new_matrix = (confusion.matrix(len(names), actual, x) for x in (before, after))
+    yield from drawn.pop(f"plots/{model.stem}_predictions.csv", [])
+    yield from confusion.compared(names, old_matrix, new_matrix)
+    pictures = new.test_images(actual)
+    for what, which in (("turned wrong", lost), ("turned right", gained)):
+        yield from turned(what, np.flatnonzero(which), names, actual, before, after, pictures)
+    if pictures is None:
+        yield Text(
+            "The numbers are places in the file of test images, from 0. For the pictures: check "
+            f"out {new.name}, `dvc pull data/prepared` or `dvc repro prepare`, and the same review "
+            "again."
+        )
+
+
+def turned(
+    what: str,
+    rows: Labels,
+    names: list[str],
+    actual: Labels,
+    before: Labels,
+    after: Labels,
+    pictures: Any,
+) -> Iterator[Block]:
+    """Test images that one revision gets right and the other wrong, with both predictions."""
+    if not len(rows):
+        return
+    groups: dict[tuple[int, int, int], list[str]] = {}
+    for i in rows:
+        groups.setdefault((actual[i], before[i], after[i]), []).append(str(i))
+    yield Table(
+        f"{len(rows)} test images {what}",
+        ["true label", "old", "new", "images", "their numbers"],
+        [
+            [*(names[label] for label in labels), str(len(numbers)), ", ".join(numbers)]
+            for labels, numbers in sorted(groups.items(), key=lambda group: -len(group[1]))
+        ],
+        folded=True,
+    )
+    if pictures is not None:
+        more = f", the first {SHOWN}" if len(rows) > SHOWN else ""
+        yield Gallery(
+            f"Images that {what}{more}: number, true label, old → new prediction",
+            pictures[rows[:SHOWN]],
+            [
+                f"{i}: {names[actual[i]]}\n{names[before[i]]} → {names[after[i]]}"
+                for i in rows[:SHOWN]
+            ],
+        )

@@ -1,0 +1,117 @@
+"""Which class is taken for which: matrices, and what of them differs between two models."""
+
+from typing import Any
+
+import numpy as np
+
+from stages.common.images import Labels
+from tools.pages.blocks import Block, Chart, Table
+
+PAIRS = 10  # that are named
+
+
+def matrix(classes: int, actual: Labels, predicted: Labels) -> Labels:
+    """Count the images of each class by what they are taken for.
+
+    Returns
+    -------
+    int64 array of shape (n_classes, n_classes)
+        Rows are true labels.
+    """
+    cells = np.bincount(actual * classes + predicted, minlength=classes**2)
+    return cells.reshape(classes, classes)
+
+
+def compared(names: list[str], old: Labels, new: Labels) -> list[Block]:
+    """Two matrices side by side in one table, and their difference as a chart.
+
+    Parameters
+    ----------
+    names : list of str
+        Of the classes.
+    old, new : int64 arrays of shape (n_classes, n_classes)
+    """
+    title = "Confusion matrix, old → new where they differ: rows are true labels"
+    return [
+        Table(title, ["", *names], changes(names, old, new), len(names), folded=True),
+        Chart("Difference of the confusion matrices, new less old", difference(names, new - old)),
+    ]
+
+
+def changes(names: list[str], old: Labels, new: Labels) -> list[list[str]]:
+    """Rows of a table of two matrices: each cell once where both agree."""
+    return [
+        [name, *(str(a) if a == b else f"{a} → {b}" for a, b in zip(*pair, strict=True))]
+        for name, *pair in zip(names, old.tolist(), new.tolist(), strict=True)
+    ]
+
+
+def difference(names: list[str], moved: Labels) -> dict[str, Any]:
+    """A Vega-Lite chart of the difference of two matrices: mistakes that grew are orange."""
+    most = int(np.abs(moved).max()) or 1
+    values = [
+        {
+            "actual": names[i],
+            "predicted": names[j],
+            "moved": int(moved[i, j]),
+            # More of what is right is good, more of what is wrong is not.
+            "worse": int(moved[i, j] if i != j else -moved[i, j]),
+        }
+        for i, j in np.ndindex(moved.shape)
+    ]
+    axis = {"type": "nominal", "sort": names}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "title": {
+            "text": "Confusion matrices: new less old",
+            "subtitle": "Cell: images more or fewer; orange is worse, blue is better",
+            "anchor": "start",
+            "offset": 12,
+        },
+        "data": {"values": values},
+        "transform": [
+            {"calculate": "datum.moved > 0 ? '+' + datum.moved : '' + datum.moved", "as": "said"}
+        ],
+        "width": {"step": 44},
+        "height": {"step": 26},
+        "encoding": {
+            "x": {**axis, "field": "predicted", "title": "predicted label"},
+            "y": {**axis, "field": "actual", "title": "true label"},
+        },
+        "layer": [
+            {
+                "mark": "rect",
+                "encoding": {
+                    "color": {
+                        "field": "worse",
+                        "type": "quantitative",
+                        "scale": {
+                            "domain": [-most, 0, most],
+                            "range": ["#56b4e9", "#ffffff", "#e69f00"],
+                            "interpolate": "rgb",
+                        },
+                        "legend": None,
+                    }
+                },
+            },
+            {
+                "transform": [{"filter": "datum.moved != 0"}],
+                "mark": {"type": "text", "color": "#000000"},
+                "encoding": {"text": {"field": "said", "type": "nominal"}},
+            },
+        ],
+    }
+
+
+def most_confused(names: list[str], of_model: Labels) -> list[list[str]]:
+    """The pairs of classes that are taken for each other most often.
+
+    Returns
+    -------
+    list of [str, str, str]
+        True label, predicted label, number of images.
+    """
+    wrong = of_model - np.diag(np.diag(of_model))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    cells = zip(*np.unravel_index(order, wrong.shape), strict=True)
+    return [[names[i], names[j], str(wrong[i, j])] for i, j in cells if wrong[i, j]]

@@ -1,0 +1,41 @@
+"""What is around the programs that write pages: their files, and their errors."""
+
+import io
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from ruamel.yaml.error import YAMLError
+
+from stages.common import artifacts
+from stages.common.errors import UserError
+from stages.common.terminal import say
+from tools.pages import markdown, web
+from tools.pages.blocks import Block
+
+
+def write(folder: Path, name: str, blocks: Sequence[Block]) -> None:
+    """Write a page as Markdown and as HTML, and say where."""
+    for suffix, render in ((".md", markdown.render), (".html", web.render)):
+        path = folder / f"{name}{suffix}"
+        artifacts.write(path, render(blocks).encode())
+        say(str(path))
+
+
+def run(program: Callable[[], None]) -> None:
+    """Run a program that reads results as Git has them, whatever somebody made of them."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # letters of a name that a terminal lacks
+    try:
+        program()
+    except UserError as error:
+        sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"A file could not be read or written: {error}.")
+    except (DvcException, YAMLError, ValueError, LookupError) as error:
+        what = " ".join(str(error).split())
+        sys.exit(
+            f"The results cannot be read ({type(error).__name__}: {what}): "
+            "`python -m tools.verify --quick REVISION` says whether they are what stages wrote."
+        )

@@ -1,0 +1,324 @@
+"""The results of a revision, from what Git holds of it.
+
+No model and no image is needed: metrics, tables and `dvc.lock` are in Git, and a revision that
+was pulled without DVC's cache is looked at like any other.
+"""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+from stages.common import images
+from stages.common.errors import UserError
+from stages.common.images import Bytes, Labels
+from tools import verify
+
+EXPERIMENTS = "refs/exps/"
+PROJECT = ("dvc.lock", "dvc.yaml", "metrics", "params.yaml", "plots", "requirements.txt", "stages")
+WORKSPACE = "workspace"
+KERNEL = ("C", "gamma", "degree")
+TEXT = ("architecture", "actual", "predicted", "label", *KERNEL)  # columns that are no numbers
+
+
+class Model:
+    """Where the results of a model are.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    stem : str
+        In the name of its table of predictions.
+    path : tuple of str
+        Its place in the metrics, and in those of the noise.
+    """
+
+    def __init__(self, name: str, stem: str, *path: str) -> None:
+        self.name, self.stem, self.path = name, stem, path
+
+    def of(self, metrics: dict[str, Any]) -> dict[str, Any]:
+        """What metrics say of it."""
+        for step in self.path:
+            metrics = metrics[step]
+        return metrics
+
+
+MODELS = [
+    Model("network, few images", "mlp_small", "mlp", "small"),
+    Model("network, many images", "mlp", "mlp", "large"),
+    Model("SVM", "svm", "svm"),
+]
+
+
+class Folds(NamedTuple):
+    """Accuracy in each fold of a cross-validation of so many images."""
+
+    samples: int
+    accuracy: npt.NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        """Mean of the folds."""
+        return float(self.accuracy.mean())
+
+
+def architecture(name: str, samples: int) -> str:
+    """A network of the search in words."""
+    return f"{name} units, {samples:,} images"
+
+
+def commit_of(name: str | None) -> str:
+    """The commit that a revision or an experiment's name stands for; None is the workspace.
+
+    Raises
+    ------
+    UserError
+        If there is none, or several experiments have that name.
+    """
+    if name is None:
+        return commit_of_workspace()
+    try:
+        return verify.commit_of(name, staged=False)
+    except UserError:
+        listed = verify.git("for-each-ref", "--format=%(refname)", EXPERIMENTS).split()
+        found = [ref for ref in listed if ref.rsplit("/", 1)[1] == name]
+        if len(found) != 1:
+            raise UserError(
+                f"{name} is {'no' if not found else 'more than one'} revision or experiment: "
+                "`git branch` and `dvc exp list --all` show what there is."
+            ) from None
+        return verify.git("rev-parse", found[0])
+
+
+def commit_of_workspace() -> str:
+    """A commit of the project as it lies in the workspace, that no branch knows of."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
+        shutil.copy(verify.git("rev-parse", "--git-path", "index"), index["GIT_INDEX_FILE"])
+        verify.git("add", "--update", ":/", variables=index)
+        verify.git("add", *(path for path in PROJECT if Path(path).exists()), variables=index)
+        tree = verify.git("write-tree", variables=index)
+    return verify.git("commit-tree", tree, "-m", WORKSPACE, variables=verify.A_COMMITTER)
+
+
+class Results:
+    """What a revision holds.
+
+    Parameters
+    ----------
+    name : str or None
+        A branch, tag, commit or experiment; None for the workspace.
+    """
+
+    def __init__(self, name: str | None) -> None:
+        self.name = name or WORKSPACE
+        self.commit = commit_of(name)
+
+    def content(self, path: str) -> bytes | None:
+        """A file of the revision; None if there is none."""
+        done = subprocess.run(
+            ["git", "cat-file", "blob", f"{self.commit}:{path}"], capture_output=True, check=False
+        )
+        return done.stdout if done.returncode == 0 else None
+
+    def needed(self, path: str) -> bytes:
+        """A file of the revision.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        content = self.content(path)
+        if content is None:
+            raise UserError(
+                f"{self.name} has no {path}, so there are no results to look at: `dvc repro`, "
+                "and commit what it writes."
+            )
+        return content
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        """What params.yaml says, by dotted key; a list is one value."""
+        values = YAML(typ="safe").load(self.needed("params.yaml"))
+        (flat,) = pd.json_normalize(values).to_dict("records")
+        return flat
+
+    @cached_property
+    def stages(self) -> dict[str, Any]:
+        """What dvc.lock says of each stage."""
+        stages: dict[str, Any] = YAML(typ="safe").load(self.needed("dvc.lock"))["stages"]
+        return stages
+
+    def outs(self, folder: str) -> list[str]:
+        """Paths of the outputs in a folder, as dvc.lock has them."""
+        outs = (out["path"] for stage in self.stages.values() for out in stage.get("outs", []))
+        return [path for path in outs if path.startswith(f"{folder}/")]
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Metrics, by the name of their file."""
+        return {Path(path).stem: json.loads(self.needed(path)) for path in self.outs("metrics")}
+
+    def noise(self, model: Model) -> dict[str, Any] | None:
+        """Test errors of a model on other draws.
+
+        None where they were not measured, or where draws could not differ enough to tell: if a
+        model is fitted to more than half of all images, most of two draws are the same.
+        """
+        if "noise" not in self.metrics:
+            return None
+        enough = 2 * model.of(self.metrics)["samples"] <= sum(
+            self.metrics["data"]["train"].values()
+        )
+        return model.of(self.metrics["noise"]) if enough else None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of `plots/`."""
+        content = io.BytesIO(self.needed(f"plots/{name}.csv"))
+        return pd.read_csv(content, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Names of the classes."""
+        params = self.stages["prepare"]["params"]["params.yaml"]
+        labels: list[str] = params[f"data.datasets.{params['data.dataset']}.labels"]
+        return labels
+
+    def predictions(self, model: Model) -> tuple[Labels, Labels]:
+        """True and predicted labels of the test images."""
+        table = self.table(f"{model.stem}_predictions")
+        actual, predicted = (
+            pd.Categorical(table[column], self.labels).codes.astype(np.int64)
+            for column in ("actual", "predicted")
+        )
+        return actual, predicted
+
+    def networks(self) -> dict[str, Folds]:
+        """Cross-validation of each architecture, with few images and many, in their order."""
+        return {
+            architecture(name, samples): Folds(samples, of_one.to_numpy())
+            for (samples, name), of_one in self.table("mlp_cv").groupby(
+                ["samples", "architecture"], sort=False
+            )["accuracy"]
+        }
+
+    def kernels(self) -> dict[str, Folds]:
+        """Cross-validation of each kernel, in the order of the search."""
+        table = self.table("svm_cv")
+        names = [
+            ", ".join([row["kernel"]] + [f"{key} = {row[key]}" for key in KERNEL if row[key]])
+            for _, row in table.iterrows()
+        ]
+        samples = self.params["svm.search_samples"]
+        return {
+            name: Folds(samples, of_one.to_numpy())
+            for name, of_one in table.groupby(names, sort=False)["accuracy"]
+        }
+
+    def order(self, samples: int) -> Labels:
+        """Places in the file of the first so many training images."""
+        count = sum(self.metrics["data"]["train"].values())
+        return images.order(count, self.params["seed"])[:samples]
+
+    def silhouettes(self, k: int) -> pd.DataFrame:
+        """Silhouette and cluster of each image, for a number of clusters that has them.
+
+        Returns
+        -------
+        DataFrame with columns cluster, label and silhouette
+            Its index is the place of each image in the file of training images.
+        """
+        table = self.table("silhouette_samples")
+        table = table[table["k"] == k]
+        place = self.order(self.metrics["kmeans"]["samples"])[table["image"]]
+        return table.set_index(pd.Index(place))[["cluster", "label", "silhouette"]].sort_index()
+
+    @cached_property
+    def data(self) -> str:
+        """What dvc.lock says of the raw files: the same where the data is."""
+        return next(out["md5"] for out in self.stages["fetch"]["outs"] if out["path"] == "data/raw")
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """Hash of each file that a stage is made of, by path, and of the pipeline file."""
+        listed = verify.git("ls-tree", "-r", "--full-tree", self.commit, "dvc.yaml", "stages/")
+        lines = (line.split("\t") for line in listed.splitlines())
+        return {path: about.split()[2] for about, path in lines}
+
+    @cached_property
+    def packages(self) -> dict[str, str]:
+        """Versions of the packages, by name."""
+        lines = self.needed("requirements.txt").decode().splitlines()
+        pinned = (line.partition("==") for line in lines if line[:1].isalnum())
+        return {name: version.split(" ")[0] for name, _, version in pinned}
+
+    @cached_property
+    def charts(self) -> dict[str, str]:
+        """Titles of DVC's charts, by the path of the table that they show."""
+        listed = YAML(typ="safe").load(self.needed("dvc.yaml"))["plots"]
+        dataset = self.params["data.dataset"]
+        return {
+            path: title.replace("${data.dataset}", dataset)
+            for entry in listed
+            if isinstance(entry, dict)
+            for title, about in entry.items()
+            for path in about["y"]
+        }
+
+    @cached_property
+    def stale(self) -> list[str]:
+        """Where results or code disagree with dvc.lock: a sentence each."""
+        with Repo(rev=self.commit) as repo:
+            return [*verify.check_results(repo).wrong, *verify.check_inputs(repo).wrong]
+
+    def test_images(self, actual: Labels) -> Bytes | None:
+        """The test images; None where images with these labels are not at hand."""
+        try:
+            dataset = images.load()
+        except (OSError, UserError):
+            return None
+        same = dataset.name == self.metrics["data"]["dataset"]
+        return dataset.test_images if same and np.array_equal(dataset.test_labels, actual) else None
+
+
+def contingency(results: Results) -> pd.DataFrame:
+    """Images of each label, in its order (rows), by their clusters (columns)."""
+    table = results.table("contingency")
+    return table.pivot_table("count", "label", "cluster", "sum", 0, sort=False)
+
+
+def draws(noise: dict[str, Any] | None) -> str:
+    """Mean and standard deviation of test errors on other draws; – where there are none."""
+    return f"{noise['test_error_mean']:.4f} ± {noise['test_error_std']:.4f}" if noise else "–"
+
+
+def plots(old: Results, new: Results) -> dict[str, dict[str, Any]]:
+    """The Vega-Lite charts of DVC's page, two revisions side by side or in one, by title."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "dvc", "plots", "diff", old.commit, new.commit]
+        options = ["--json", "--out", folder]
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"dvc plots diff: {done.stderr.strip().splitlines()[-1]}")
+    shown = done.stdout
+    for results in (old, new):
+        shown = shown.replace(results.commit, json.dumps(results.name)[1:-1])
+    return {
+        title: drawn["content"]
+        for title, each in json.loads(shown)["data"].items()
+        for drawn in each
+        if drawn["type"] == "vega"
+    }
