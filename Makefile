@@ -6,6 +6,8 @@
 # make full     the study on all 60,000 images, beside the field's table; says how long first
 # make demo     the pipeline on drawn garments, in a temporary clone: no network, two minutes
 # make plots    DVC's page of plots, to open without a network
+# make report   the study as a page: report.html, report.md; REV=v1
+# make review   what changed since BASE=main, and is it real: review.html, review.md; HEAD=branch
 # make bench    how fast: the notebook beside the pipeline, 50 minutes; QUICK=1: three;
 #               SCALE=1: from few images to all of them
 # make lock     requirements*.in -> requirements*.txt: exact versions, and hashes
@@ -14,7 +16,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all test lint proofs verify bench full demo plots lock
+.PHONY: all test lint proofs verify bench full demo plots report review lock
 
 all: $(VENV)/requirements.txt
 	@python -m tools.first_run
@@ -42,6 +44,12 @@ demo: $(VENV)/requirements.txt
 
 plots: $(VENV)/requirements-dev.txt
 	@python -m tools.plots
+
+report: $(VENV)/requirements-dev.txt
+	@python -m tools.report $(REV)
+
+review: $(VENV)/requirements-dev.txt
+	@python -m tools.review $(or $(BASE),main) $(HEAD)
 
 bench: $(VENV)/requirements-bench.txt
 	@python -m tools.bench $(if $(QUICK),--quick) $(if $(SCALE),--growth)

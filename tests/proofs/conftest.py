@@ -2,10 +2,12 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import SMALL, reproduce, run_in
+from tools.demo import set_params
 
 HERE = Path(__file__).parent
 
@@ -18,6 +20,13 @@ SMALLEST = SMALL | {
     "svm.search_samples": 132,
     "svm.samples": 132,
     "kmeans.samples": 170,
+}
+
+BRANCHES: dict[str, dict[str, Any]] = {
+    # One unit cannot tell classes apart, nor can a kernel for which all images are far apart.
+    "architectures": {"mlp.architectures": [[1]]},
+    "kernels": {"svm.grid": {"rbf": {"C": [10], "gamma": [100.0]}}},
+    "seed": {"seed": 4},
 }
 
 
@@ -53,4 +62,21 @@ def npm(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ignore=shutil.ignore_patterns("node_modules"),
     )
     run_in(folder)(tool("npm"), "ci")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def branches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project with a branch for each change, run and committed; on main."""
+    folder = tmp_path_factory.mktemp("branches") / "project"
+    reproduce(folder, SMALL | {"noise.repeats": 5})
+    run = run_in(folder)
+    for branch, values in BRANCHES.items():
+        run("git", "checkout", "--quiet", "-b", branch, "main")
+        run("dvc", "checkout")
+        set_params(folder / "params.yaml", values)
+        run("dvc", "repro")
+        run("git", "commit", "--quiet", "--all", f"--message={branch}")
+    run("git", "checkout", "--quiet", "main")
+    run("dvc", "checkout")
     return folder

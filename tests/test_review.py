@@ -1,0 +1,69 @@
+"""A review says first what forbids to compare, and what cannot be compared in a sentence."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import Run, run_in
+from tools.demo import set_params
+from tools.pages import clusters
+
+
+def reviewed(folder: Path, *revisions: str) -> str:
+    """The Markdown of a review."""
+    run_in(folder)("python", "-m", "tools.review", *revisions, "--out", str(folder.parent))
+    return (folder.parent / "review.md").read_text()
+
+
+def test_a_workspace_that_was_not_run_is_stale_and_other_sample_counts_are_said_in_bold(
+    project: Path,
+) -> None:
+    set_params(project / "params.yaml", {"svm.samples": 180})
+    before = run_in(project)("git", "status", "--porcelain", "--ignored").stdout
+    lines = reviewed(project, "main").split("\n\n")
+    assert lines[0] == "# Review: main → workspace"
+    assert lines[1] == "**Other sample counts: `svm.samples` was 200 and is 180.**"
+    assert lines[2].startswith("**Stale: in workspace, params.yaml, svm.samples: 200 → 180")
+    assert lines[-1].strip()
+    assert run_in(project)("git", "status", "--porcelain", "--ignored").stdout == before
+
+
+def test_results_of_other_data_are_said_first_and_their_errors_not_compared(project: Path) -> None:
+    lock = (project / "dvc.lock").read_text()
+    (raw,) = set(re.findall(r"path: data/raw\n\s+hash: md5\n\s+md5: (\w+\.dir)", lock))
+    (project / "dvc.lock").write_text(lock.replace(raw, "0" * 32 + ".dir"))
+    lines = reviewed(project, "main").split("\n\n")
+    assert lines[1].startswith("**Other data: main has drawn-garments")
+    assert "**Errors on other test images cannot be compared.**" in lines
+
+
+@pytest.mark.parametrize(
+    ("revision", "sentence"),
+    [
+        (
+            "nothing",
+            "nothing is no revision or experiment: `git branch` and `dvc exp list --all` show",
+        ),
+        ("empty", "empty has no metrics/mlp.json, so there are no results to look at: `dvc repro`"),
+    ],
+)
+def test_what_cannot_be_reviewed_is_said_in_a_sentence(
+    revision: str, sentence: str, project: Path, run: Run
+) -> None:
+    run("git", "checkout", "--quiet", "-b", "empty")
+    run("git", "rm", "--quiet", "metrics/mlp.json")
+    run("git", "commit", "--quiet", "--message=empty")
+    done = run("python", "-m", "tools.review", "main", revision, succeeds=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1
+    assert not (project / "review.md").exists()
+
+
+def test_clusters_are_matched_by_the_images_that_they_share() -> None:
+    old = pd.Series([0, 0, 0, 1, 1, 2, 2], index=[*range(7)])
+    new = pd.Series([5, 5, 3, 3, 3, 4, 4, 6], index=[5, 6, 2, 3, 4, 0, 1, 9])
+    assert clusters.matched(old, new) == {3: 1, 4: 0, 5: 2, 6: 3}
+    assert clusters.matched(old, new.rename(lambda place: place + 100)) == {}
