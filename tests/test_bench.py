@@ -14,7 +14,7 @@ from stages.common import artifacts, images, settings
 from stages.common.errors import UserError
 from stages.common.images import Dataset
 from tests.conftest import ROOT, copy_of_project, run_in
-from tools import garments
+from tools import garments, readme
 from tools.bench import compare, measure, notebook, parts, report
 from tools.bench.__main__ import NOTEBOOK, Bench, Work
 from tools.bench.notebook import Arrays
@@ -194,11 +194,11 @@ def test_a_part_is_measured_in_a_clone_and_compared(
     assert run_in(project)("git", "status", "--porcelain").stdout == ""
 
 
-def test_the_readme_shows_what_the_results_give() -> None:
+def test_the_readme_shows_what_the_results_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     growth_file = ROOT / report.COMMITTED / report.GROWTH
     growth = artifacts.read_json(growth_file) if growth_file.exists() else None
-    readme = (ROOT / "README.md").read_text()
-    assert readme.split(report.BEGIN)[1].split(report.END)[0] == report.section(RESULTS, growth)
+    assert readme.part(report.COMMAND) == report.section(RESULTS, growth)
 
 
 def test_the_charts_are_drawn_from_the_results(tmp_path: Path) -> None:
