@@ -26,6 +26,7 @@ MARKER = "<!-- review of results -->"
 AUTHOR = "github-actions[bot]"
 LARGEST_ARCHIVE = 100_000_000  # bytes
 LONGEST = 60_000  # letters; GitHub takes 65,536
+CUT = "\n\nCut here: the rest is in the artifact."
 BREAK = "\u200b"  # a space of no width
 UNSAID = {"Cc", "Cf", "Co", "Cs"}  # letters that are not seen, or turn others round
 
@@ -49,10 +50,14 @@ def comment(archive: bytes, page: str) -> str:
     with zipfile.ZipFile(io.BytesIO(archive)) as members, members.open("review.md") as file:
         review = file.read(4 * LONGEST).decode(errors="replace")
     # What is not trusted comes last: it can leave nothing open that swallows what follows.
-    return (
+    whole = (
         f"{MARKER}\n[With charts and images]({page}#artifacts): `review.html` in the artifact of "
         "this run, which the code of this pull request wrote.\n\n" + harmless(review)
-    )[:LONGEST]
+    )
+    if len(whole) <= LONGEST:
+        return whole
+    kept, _, _ = whole[: LONGEST - len(CUT)].rpartition("\n")
+    return kept + CUT
 
 
 def ask(path: str, send: dict[str, str] | None = None, method: str | None = None) -> bytes:
@@ -110,3 +115,6 @@ if __name__ == "__main__":
         main()
     except HTTPError as error:
         sys.exit(f"GitHub refused {error.url}: {error}.")
+    # A fork that is gone, an artifact that has expired or is no archive of a review.
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        sys.exit(f"There is no review to show ({type(error).__name__}: {error}).")
