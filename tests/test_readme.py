@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+import pytest
 from ruamel.yaml import YAML
 
 from stages.common import settings
-from tests.conftest import ROOT, Run, metrics
+from tests.conftest import ROOT, Run
+from tools import readme, report, seeds, verdicts
+from tools.pages.results import Results
 
 README = (ROOT / "README.md").read_text()
 
@@ -28,29 +30,25 @@ def commands(section: str) -> list[list[str]]:
     ]
 
 
-def test_the_results_are_those_of_the_committed_metrics() -> None:
-    cells = [row.split("|")[-2].strip() for row in README.splitlines() if row.startswith("| ")]
-    mlp, svm, kmeans = metrics("mlp"), metrics("svm"), metrics("kmeans")
-    compare = metrics("compare")
-    cv = pd.read_csv(ROOT / "plots/mlp_cv.csv", dtype={"architecture": str})
-    means = cv.groupby(["samples", "architecture"], sort=False)["accuracy"].mean()
+def test_the_results_are_those_of_the_committed_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert readme.part(report.COMMAND) == report.table(Results(None))
 
-    def error(model: dict[str, Any]) -> str:
-        return f"{model['test_error']:.4f} ± {model['test_error_margin95']:.4f}"
 
-    for expected in (
-        ", ".join(f"{mean:.3f}" for mean in means[500]),
-        f"{mlp['small']['architecture']}, {error(mlp['small'])}",
-        ", ".join(f"{mean:.4f}" for mean in means[10000]),
-        f"{mlp['large']['architecture']}, {error(mlp['large'])}",
-        f"{svm['kernel']}, C = {svm['C']}, gamma = {svm['gamma']}",
-        f"{svm['train_error']:.4f}, {error(svm)}",
-        f"{kmeans['best_k']}",
-        f"purity {kmeans['purity']:.4f}, adjusted Rand index {kmeans['adjusted_rand']:.4f}",
-        f"{compare['better'].upper()}: error lower by {abs(compare['error_difference']):.4f} ± "
-        f"{compare['error_difference_margin95']:.4f}",
-    ):
-        assert expected in cells
+def test_pairs_of_seeds_are_called_what_the_readme_says() -> None:
+    pairs = pd.read_csv(ROOT / seeds.TABLE)
+    real = pairs["verdict"] == verdicts.REAL
+    counts = {
+        "SEED": pairs["differs"] == "seed",
+        "LABELS": pairs["differs"] == "labels",
+    }
+    assert [int(which.sum()) for which in counts.values()] == [seeds.PAIRS] * 2
+    assert (real & counts["SEED"]).sum() <= 2
+    by_images = (pairs["p_images"] < verdicts.LEVEL) & counts["SEED"]
+    text = " ".join(README.split())
+    assert f"p is below {verdicts.LEVEL} in {by_images.sum()}, and the verdict" in text
+    assert f"the verdict is *real* in {(real & counts['SEED']).sum()};" in text
+    assert f"was flipped, in {(real & counts['LABELS']).sum()} (" in text
 
 
 def test_the_six_lines_that_use_a_model_run(run: Run) -> None:

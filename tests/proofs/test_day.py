@@ -1,0 +1,44 @@
+"""The commands of a day, as README has them: change, run, look, compare, review, keep, share."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, run_in
+from tests.test_readme import commands
+
+pytestmark = pytest.mark.xdist_group("review")  # what needs the branches runs where they are
+MAKE = dict(re.findall(r"^(\w+): .*\n\t@(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def by_hand(command: str) -> str:
+    """What make would run, in the environment of this test."""
+    if not command.startswith("make "):
+        return command
+    recipe = MAKE[command.removeprefix("make ")]
+    return recipe.replace("$(or $(BASE),main)", "main").replace("$(REV)", "").replace("$(HEAD)", "")
+
+
+def test_a_day_goes_as_the_readme_has_it(branches: Path, tmp_path: Path) -> None:
+    project, remote, storage = (tmp_path / name for name in ("project", "remote.git", "storage"))
+    shutil.copytree(branches, project, symlinks=True)
+    run = run_in(project)
+    run("git", "init", "--quiet", "--bare", str(remote))
+    run("git", "remote", "add", "origin", str(remote))
+    run("git", "config", "push.autoSetupRemote", "true")
+    run("dvc", "remote", "add", "--default", "storage", str(storage))
+    run("git", "commit", "--quiet", "--all", "--message=remote")
+    (activate, *day) = commands("A day with it")[0]
+    assert activate == "source .venv/bin/activate"
+    shown = {command: run("bash", "-c", by_hand(command)).stdout for command in day}
+    (review,) = (text for command, text in shown.items() if command == "make review")
+    assert "no difference in test error: SVM" in review
+    for page in ("report.html", "review.html", "dvc_plots/index.html"):
+        assert (project / page).is_file()
+    (metrics,) = (text for command, text in shown.items() if command == "dvc metrics diff")
+    assert "large.architecture" in metrics
+    assert run("git", "status", "--porcelain").stdout == ""
+    assert run("git", "log", "--format=%s", "-1", "origin/wider").stdout == "Wider networks\n"
+    assert any(storage.rglob("*"))
