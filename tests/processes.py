@@ -7,7 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 ENOUGH = 60.0  # seconds in which a stage has surely begun to fit
-THREADS = 5  # that a stage has at most while it fits nothing, and at least while it fits
+IN_THREADS = {"svm_eval", "kmeans"}  # stages that fit in threads of their own
+THREADS = 3  # that such a stage has at most while it fits nothing; with two fits it has four
 INTERRUPT = 1 << signal.SIGINT - 1  # in a set of signals
 
 
@@ -60,9 +61,11 @@ def fitting(session: int) -> list[Path]:
 
 def fits(session: int, stage: str) -> bool:
     """Whether a stage has begun to fit: in other processes, or in threads of its own."""
+    if stage not in IN_THREADS:
+        return bool(fitting(session))
     process = stage_in(session, stage)
     threads = list(Path(f"/proc/{process}/task").glob("*")) if process else []
-    return bool(fitting(session)) or len(threads) > THREADS
+    return len(threads) > THREADS
 
 
 def blocks_interrupts(process: int) -> bool:
