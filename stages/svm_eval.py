@@ -198,12 +198,10 @@ def taken_by_fit(counts: list[int], pixels: int, points: list[dict[str, Any]]) -
         return 8 * size**2 + rows + memory.kept(3 * kernels.CHUNK * size)
 
     pairs = [counts[a] + counts[b] for a, b in kernels.pairs(len(counts))]
-    # What the main thread used, if there is no other, is there until the end.
-    scratch = 8 * max(pairs) ** 2 + memory.KEPT
     return pixels * samples + max(
         own + most(pair, pairs),
-        scratch + own + 16 * pixels * vectors,
-        scratch + vectors * (32 * pixels + 8 * kernels.CHUNK),
+        own + 16 * pixels * vectors,
+        vectors * (32 * pixels + 8 * kernels.CHUNK),
         vectors * (8 * pixels + fits.here() * (12 * kernels.CHUNK + 8 * pixels)),
         scale_takes(samples, pixels, points),
     )
