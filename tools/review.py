@@ -95,8 +95,8 @@ def verdict(errors: Errors) -> str:
     if not errors:
         return "Errors on other test images cannot be compared."
     by_word: dict[str, list[str]] = {}
-    words = verdicts.words(list(errors.values()))
-    for (model, change), word in zip(errors.items(), words, strict=True):
+    for model, word in verdicts.words_of(errors).items():
+        change = errors[model]
         worse = "worse" if change.difference > 0 else "better"
         amount = f" {worse} by {abs(change.difference):.4f} ± {change.margin:.4f}"
         by_word.setdefault(word, []).append(model.name + amount * bool(change.difference))
@@ -154,19 +154,18 @@ def metrics(old: Results, new: Results, errors: Errors) -> Iterator[Block]:
     """Test errors with both questions; all other metrics that moved."""
     yield Heading("Metrics")
     if errors:
+        words = verdicts.words_of(errors)
         rows = [
             [
                 model.name,
-                word,
+                words[model],
                 *(f"{model.of(r.metrics)['test_error']:.4f}" for r in (old, new)),
                 f"{change.difference:+.4f} ± {change.margin:.4f}",
                 probability(change.p_images),
                 *(draws(r.noise(model)) for r in (old, new)),
                 probability(change.p_draws),
             ]
-            for (model, change), word in zip(
-                errors.items(), verdicts.words(list(errors.values())), strict=True
-            )
+            for model, change in errors.items()
         ]
         yield Table(
             "Test errors",
@@ -188,13 +187,7 @@ def metrics(old: Results, new: Results, errors: Errors) -> Iterator[Block]:
         if before.get(key) != after.get(key) and key not in skipped and not key.startswith("noise.")
     ]
     measured = intervals(old, new)
-    word_of = dict(
-        zip(
-            measured,
-            verdicts.words(list(measured.values()), verdicts.DIFFERS, verdicts.CHANCE),
-            strict=True,
-        )
-    )
+    word_of = verdicts.words_of(measured, verdicts.DIFFERS, verdicts.CHANCE)
     if keys:
         yield Table(
             "Other metrics that moved",
@@ -249,7 +242,7 @@ def intervals(old: Results, new: Results) -> dict[str, Change]:
     return found
 
 
-def others(drawn: dict[str, list[Block]]) -> Iterator[Block]:
+def others(drawn: dict[str, list[Chart]]) -> Iterator[Block]:
     """Charts that no section has shown."""
     if drawn:
         yield Heading("Other plots")
@@ -257,10 +250,10 @@ def others(drawn: dict[str, list[Block]]) -> Iterator[Block]:
         yield from blocks
 
 
-def charts(old: Results, new: Results) -> dict[str, list[Block]]:
+def charts(old: Results, new: Results) -> dict[str, list[Chart]]:
     """DVC's charts of every table that differs, both revisions in each, by the table's path."""
     drawn = plots(old, new)
-    found: dict[str, list[Block]] = {}
+    found: dict[str, list[Chart]] = {}
     for results in (old, new):
         for path, title in results.charts.items():
             if old.content(path) != new.content(path) and title in drawn:

@@ -4,8 +4,8 @@ Do these two fitted models differ on these test images (exact McNemar)? And woul
 survive other training images and first weights (Welch, on the errors of other draws)?
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ DIFFERS, CHANCE = "differs on these images", "within the noise of these images"
 NONE, UNKNOWN = "no difference", "not known"
 STILL = 1e-9  # less than that no score can move
 
+Name = TypeVar("Name")
 Floats = npt.NDArray[np.float64]
 
 
@@ -207,3 +208,10 @@ def words(
         NONE if not change.difference else UNKNOWN if p != p else real if p <= LEVEL else noise
         for change, p in zip(changes, adjusted, strict=True)
     ]
+
+
+def words_of(
+    changes: Mapping[Name, Change | ErrorChange], real: str = REAL, noise: str = NOISE
+) -> dict[Name, str]:
+    """What to call changes that are looked at together, by their names; see `words`."""
+    return dict(zip(changes, words(list(changes.values()), real, noise), strict=True))

@@ -7,14 +7,14 @@ import numpy as np
 
 from stages.common.images import Labels
 from tools.pages import confusion
-from tools.pages.blocks import Block, Gallery, Heading, Table, Text
+from tools.pages.blocks import Block, Chart, Gallery, Heading, Table, Text
 from tools.pages.results import Model, Results
 
 SHOWN = 24  # images of each kind
 
 
 def by_class(
-    old: Results, new: Results, model: Model, drawn: dict[str, list[Block]]
+    old: Results, new: Results, model: Model, drawn: dict[str, list[Chart]]
 ) -> Iterator[Block]:
     """Classes, confusions and images of a model whose predictions moved."""
     (actual, before), (_, after) = old.predictions(model), new.predictions(model)
@@ -24,7 +24,7 @@ def by_class(
     lost = (before == actual) & (after != actual)
     gained = (before != actual) & (after == actual)
     columns = {
-        "images": actual == actual,
+        "images": np.full(len(actual), True),
         "right, old": before == actual,
         "right, new": after == actual,
         "gained": gained,

@@ -11,7 +11,7 @@ from tools.pages.blocks import Bars, Block, Chart, Heading, Table, Text
 from tools.pages.results import Results, contingency
 
 
-def clusters(old: Results, new: Results, drawn: dict[str, list[Block]]) -> Iterator[Block]:
+def clusters(old: Results, new: Results, drawn: dict[str, list[Chart]]) -> Iterator[Block]:
     """Silhouettes by number of clusters, their profiles, and clusters against labels."""
     yield Heading("Clusters")
     files = [f"plots/{name}.csv" for name in ("silhouette", "silhouette_samples", "contingency")]
@@ -32,8 +32,8 @@ def clusters(old: Results, new: Results, drawn: dict[str, list[Block]]) -> Itera
         )
     if files[2] in drawn:
         yield against_labels(old, new, partners)
-    for block in drawn.pop(files[2], []):
-        yield renumbered(block, new.name, partners) if isinstance(block, Chart) else block
+    for chart in drawn.pop(files[2], []):
+        yield renumbered(chart, new.name, partners)
 
 
 def by_number(old: Results, new: Results) -> Iterator[Block]:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,6 +113,15 @@ def commit_of_workspace() -> str:
     return verify.git("commit-tree", tree, "-m", WORKSPACE, variables=verify.A_COMMITTER)
 
 
+@cache
+def blob(commit: str, path: str) -> bytes | None:
+    """A file of a commit, asked of Git once; None if there is none."""
+    done = subprocess.run(
+        ["git", "cat-file", "blob", f"{commit}:{path}"], capture_output=True, check=False
+    )
+    return done.stdout if done.returncode == 0 else None
+
+
 class Results:
     """What a revision holds.
 
@@ -128,10 +137,7 @@ class Results:
 
     def content(self, path: str) -> bytes | None:
         """A file of the revision; None if there is none."""
-        done = subprocess.run(
-            ["git", "cat-file", "blob", f"{self.commit}:{path}"], capture_output=True, check=False
-        )
-        return done.stdout if done.returncode == 0 else None
+        return blob(self.commit, path)
 
     def needed(self, path: str) -> bytes:
         """A file of the revision.

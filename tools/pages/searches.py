@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tools import verdicts
-from tools.pages.blocks import Bars, Block, Heading, Table, Text
+from tools.pages.blocks import Bars, Block, Chart, Heading, Table, Text
 from tools.pages.results import Folds, Results, architecture
 from tools.verdicts import Change
 
@@ -36,7 +36,7 @@ def of_folds(old: Results, new: Results, before: Folds, after: Folds) -> Change 
     return verdicts.of_folds(before.accuracy, after.accuracy)
 
 
-def networks(old: Results, new: Results, drawn: dict[str, list[Block]]) -> Iterator[Block]:
+def networks(old: Results, new: Results, drawn: dict[str, list[Chart]]) -> Iterator[Block]:
     """The search over architectures, and how the best were trained."""
     yield Heading("Search over networks")
     yield from compared(old, new, old.networks(), new.networks())
@@ -60,7 +60,7 @@ def networks(old: Results, new: Results, drawn: dict[str, list[Block]]) -> Itera
         yield from drawn.pop("plots/mlp_loss.csv")
 
 
-def kernels(old: Results, new: Results, drawn: dict[str, list[Block]]) -> Iterator[Block]:
+def kernels(old: Results, new: Results, drawn: dict[str, list[Chart]]) -> Iterator[Block]:
     """The search over kernels."""
     yield Heading("Search over kernels")
     yield from compared(old, new, old.kernels(), new.kernels())
@@ -75,8 +75,8 @@ def compared(
     both = [name for name in before if name in after]
     found = {name: of_folds(old, new, before[name], after[name]) for name in both}
     changes = {name: change for name, change in found.items() if change}
-    words = verdicts.words(list(changes.values()), verdicts.DIFFERS, verdicts.CHANCE)
-    word_of = dict.fromkeys(both, "other images") | dict(zip(changes, words, strict=True))
+    words = verdicts.words_of(changes, verdicts.DIFFERS, verdicts.CHANCE)
+    word_of = dict.fromkeys(both, "other images") | words
     if before.keys() == after.keys() and {*word_of.values()} == {verdicts.NONE}:
         yield Text(f"{title}: the same in both.")
         return
