@@ -10,7 +10,7 @@
 # make review   what changed since BASE=main, and is it real: review.html, review.md; HEAD=branch
 # make bench    how fast: the notebook beside the pipeline, 50 minutes; QUICK=1: three;
 #               SCALE=1: from few images to all of them
-# make lock     requirements*.in -> requirements*.txt: exact versions, and hashes
+# make lock     requirements/*.in -> requirements/*.txt: exact versions, and hashes
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,51 +18,51 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: all test lint proofs verify bench full demo plots report review lock
 
-all: $(VENV)/requirements.txt
-	@python -m tools.first_run
+all: $(VENV)/pipeline.txt
+	@python -m tools.demo.first_run
 
 test: lint
 	@python -m pytest --numprocesses auto --dist loadfile
 
-proofs: $(VENV)/requirements-dev.txt $(VENV)/requirements-ssh.txt
+proofs: $(VENV)/dev.txt $(VENV)/ssh.txt
 	@python -m pytest -m "proof or figure" \
 	  $(if $(AGAIN),--last-failed,--numprocesses auto --dist loadgroup)
 
-lint: $(VENV)/requirements-dev.txt
+lint: $(VENV)/dev.txt
 	@ruff format --check
 	@ruff check
 	@mypy
 
-verify: $(VENV)/requirements.txt
+verify: $(VENV)/pipeline.txt
 	@python -m tools.verify $(if $(QUICK),--quick) $(REV)
 
-full: $(VENV)/requirements.txt
-	@python -m tools.full
+full: $(VENV)/pipeline.txt
+	@python -m tools.bench.full
 
-demo: $(VENV)/requirements.txt
+demo: $(VENV)/pipeline.txt
 	@python -m tools.demo
 
-plots: $(VENV)/requirements-dev.txt
+plots: $(VENV)/dev.txt
 	@python -m tools.plots
 
-report: $(VENV)/requirements-dev.txt
+report: $(VENV)/dev.txt
 	@python -m tools.report $(REV)
 
-review: $(VENV)/requirements-dev.txt
+review: $(VENV)/dev.txt
 	@python -m tools.review $(or $(BASE),main) $(HEAD)
 
-bench: $(VENV)/requirements-bench.txt
+bench: $(VENV)/bench.txt
 	@python -m tools.bench $(if $(QUICK),--quick) $(if $(SCALE),--growth)
 
-lock: $(VENV)/requirements-dev.txt
-	@for name in requirements requirements-dask requirements-ssh requirements-dev requirements-bench; do \
+lock: $(VENV)/dev.txt
+	@cd requirements && for name in pipeline dask ssh dev bench; do \
 	  uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit; \
 	done
 
 # A copy of each lock lies in the environment it made: another lock makes another environment.
-$(VENV)/requirements.txt: requirements.txt
+$(VENV)/pipeline.txt: requirements/pipeline.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "Python 3.11 or later is needed, and %s is %s: try make PYTHON=python3.11" \
 	  % (sys.executable, sys.version.split()[0]))'
@@ -71,7 +71,7 @@ $(VENV)/requirements.txt: requirements.txt
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@cp $< $@
 
-$(VENV)/requirements-%.txt: requirements-%.txt $(VENV)/requirements.txt
+$(VENV)/%.txt: requirements/%.txt $(VENV)/pipeline.txt
 	@echo "Adding the packages of $<"
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@cp $< $@

@@ -16,7 +16,7 @@ import signal
 import sys
 from pathlib import Path
 
-from stages.common.lifetime import end_with_parent, end_with_shell
+from stages.run.lifetime import end_with_parent, end_with_shell
 
 # While `python -m` looks for a stage: imports take a second or two, and until the stage sees to
 # Ctrl-C itself, that ends the process without a traceback.

@@ -13,10 +13,12 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.neural_network import MLPClassifier
 
-from stages.common import artifacts, charts, images, models, scores, stage
-from stages.common.images import Labels, Pixels
-from stages.common.settings import Settings
-from stages.common.terminal import print_table
+from stages.files import artifacts, charts, models, prepared
+from stages.files.settings import Settings
+from stages.learn import images, scores
+from stages.learn.images import Labels, Pixels
+from stages.run import stage
+from stages.run.terminal import print_table
 
 LEVEL = 0.05  # of McNemar's test: above it, neither model is called better
 PER_CLASS = 2  # mistakes shown of each class
@@ -79,7 +81,7 @@ def centres(cluster_centers: Pixels, shape: tuple[int, ...], table: pd.DataFrame
 
 def main(_: Settings) -> None:
     """Compare what the stages before left; write metrics and pictures."""
-    dataset = images.load()
+    dataset = prepared.load()
     actual, names, shape = dataset.test_labels, dataset.labels, dataset.test_images.shape[1:]
     small, large, svm = (
         predictions(Path(f"plots/{model}_predictions.csv"), names)

@@ -22,10 +22,12 @@ from pathlib import Path
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from stages.common import images, stage
-from stages.common.errors import UserError
-from stages.common.settings import Settings, Source
-from stages.common.terminal import Progress, say
+from stages.errors import UserError
+from stages.files import idx
+from stages.files.settings import Settings, Source
+from stages.learn import images
+from stages.run import stage
+from stages.run.terminal import Progress, say
 
 INCOMING = Path("data/incoming")  # beside data/raw, until all is checked
 MIRROR = "FASHION_MNIST_MIRROR"
@@ -215,8 +217,8 @@ def pieces(answer: requests.Response) -> Iterator[bytes]:
     while piece := answer.raw.read1(CHUNK, decode_content=True):
         total += len(piece)
         since += len(piece)
-        if total > images.LARGEST:
-            raise UnavailableError(f"more than {images.LARGEST} bytes")
+        if total > idx.LARGEST:
+            raise UnavailableError(f"more than {idx.LARGEST} bytes")
         if (seconds := time.monotonic() - began) > SLOW_FOR:
             if since < SLOWEST * seconds:
                 raise requests.Timeout
@@ -292,20 +294,20 @@ def check_gammas(params: Settings, pixels: int) -> None:
 def main(params: Settings) -> None:
     """Bring the files, check what can only be checked with them at hand, fill data/raw."""
     source = params.data.source
-    names = {path.name for path in images.RAW.glob("*")}
-    complete = names == set(source.sha256) and not missing(source, images.RAW)
+    names = {path.name for path in idx.RAW.glob("*")}
+    complete = names == set(source.sha256) and not missing(source, idx.RAW)
     if not complete:
         INCOMING.mkdir(parents=True, exist_ok=True)
-        for name in set(source.sha256) - set(missing(source, images.RAW)):
-            shutil.copyfile(images.RAW / name, INCOMING / name)
+        for name in set(source.sha256) - set(missing(source, idx.RAW)):
+            shutil.copyfile(idx.RAW / name, INCOMING / name)
         collect(source, INCOMING)
-    files = source.files(images.RAW if complete else INCOMING)
-    raw = images.read_raw(files, len(source.labels))
+    files = source.files(idx.RAW if complete else INCOMING)
+    raw = idx.read_raw(files, len(source.labels))
     check_counts(params, raw["train_labels"])
     check_gammas(params, raw["train_images"][0].size)
     if not complete:
-        shutil.rmtree(images.RAW, ignore_errors=True)
-        INCOMING.rename(images.RAW)
+        shutil.rmtree(idx.RAW, ignore_errors=True)
+        INCOMING.rename(idx.RAW)
     say(
         f"fetch: {params.data.dataset}, {len(raw['train_labels'])} training and "
         f"{len(raw['test_labels'])} test images; every parameter is in order"

@@ -25,11 +25,13 @@ from sklearn.metrics import (
 )
 from sklearn.metrics.cluster import contingency_matrix
 
-from stages.common import artifacts, fits, images, memory, models, stage
-from stages.common.errors import UserError
-from stages.common.images import Labels, Pixels
-from stages.common.settings import Kmeans, Settings
-from stages.common.terminal import print_table
+from stages.errors import UserError
+from stages.files import artifacts, models, prepared
+from stages.files.settings import Kmeans, Settings
+from stages.learn import images
+from stages.learn.images import Labels, Pixels
+from stages.run import fits, memory, stage
+from stages.run.terminal import print_table
 
 BLOCK = 64  # MB of distances at a time
 PER_PIXEL = 2e-9  # seconds for each pixel, start and cluster
@@ -201,7 +203,7 @@ def contingency_table(table: Labels, names: list[str]) -> pd.DataFrame:
 
 def main(params: Settings) -> None:
     """Fit every number of clusters; write model, metrics and tables."""
-    dataset, kmeans = images.load(), params.kmeans
+    dataset, kmeans = prepared.load(), params.kmeans
     size, dtype = dataset.test_images[0].size, params.data.dtype
     memory.check(
         kmeans.samples, "kmeans.samples", lambda samples: taken(samples, size, kmeans, dtype)

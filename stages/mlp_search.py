@@ -23,11 +23,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 
-from stages.common import artifacts, fits, images, memory, models, scores, stage
-from stages.common.errors import UserError
-from stages.common.images import Labels, Pixels
-from stages.common.settings import Mlp, Settings
-from stages.common.terminal import print_table, say
+from stages.errors import UserError
+from stages.files import artifacts, models, prepared
+from stages.files.settings import Mlp, Settings
+from stages.learn import images, scores
+from stages.learn.images import Labels, Pixels
+from stages.run import fits, memory, stage
+from stages.run.terminal import print_table, say
 
 PER_WEIGHT = 1.1e-10  # seconds for each weight, image and epoch
 COPIES = {"sgd": 6, "adam": 8}  # numbers for each weight: gradient, velocity and so on
@@ -247,7 +249,7 @@ def loss_table(model: MLPClassifier, samples: int) -> pd.DataFrame:
 
 def main(params: Settings) -> None:
     """Search twice; write models, metrics and tables."""
-    dataset, mlp = images.load(), params.mlp
+    dataset, mlp = prepared.load(), params.mlp
     tests, size = len(dataset.test_images), dataset.test_images[0].size
     memory.check(
         mlp.samples,

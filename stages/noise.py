@@ -18,10 +18,12 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
 from stages import mlp_search, svm_eval
-from stages.common import artifacts, fits, images, memory, models, one_against_one, scores, stage
-from stages.common.images import Bytes, Dataset, Labels
-from stages.common.settings import Mlp, Settings
-from stages.common.terminal import print_table
+from stages.files import artifacts, models, prepared
+from stages.files.settings import Mlp, Settings
+from stages.learn import images, one_against_one, scores
+from stages.learn.images import Bytes, Dataset, Labels
+from stages.run import fits, memory, stage
+from stages.run.terminal import print_table
 
 
 def draw(labels: Bytes, samples: int, seed: int, repeat: int) -> tuple[Labels, int]:
@@ -220,7 +222,7 @@ def announce(
 
 def main(params: Settings) -> None:
     """Fit the winners again; write how far their errors move."""
-    dataset = images.load()
+    dataset = prepared.load()
     searched = artifacts.read_json(Path("metrics/mlp.json"))
     networks = {size: searched[size] for size in ("small", "large")}
     # In the metrics numbers are rounded.

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.common import artifacts, charts, images, stage
-from stages.common.settings import Settings
-from stages.common.terminal import print_table
+from stages.files import artifacts, charts, idx, prepared
+from stages.files.settings import Settings
+from stages.learn import images
+from stages.run import stage
+from stages.run.terminal import print_table
 
 SHOWN = 6  # images of each class in the picture
 
@@ -37,7 +39,7 @@ def first_of_each(pixels: images.Bytes, labels: images.Bytes, names: list[str]) 
 def main(params: Settings) -> None:
     """Read data/raw; write data/prepared, the counts and a picture."""
     name, source = params.data.dataset, params.data.source
-    arrays = images.read_raw(source.files(images.RAW), len(source.labels))
+    arrays = idx.read_raw(source.files(idx.RAW), len(source.labels))
     order = images.order(len(arrays["train_labels"]), params.seed)
     for role in ("train_images", "train_labels"):
         arrays[role] = arrays[role][order]
@@ -47,9 +49,9 @@ def main(params: Settings) -> None:
     for role, array in arrays.items():
         file = io.BytesIO()
         np.save(file, array)
-        artifacts.write(images.PREPARED / f"{role}.npy", file.getvalue())
+        artifacts.write(prepared.FOLDER / f"{role}.npy", file.getvalue())
     artifacts.write_json(
-        images.PREPARED / "dataset.json", {"dataset": name, "labels": source.labels}
+        prepared.FOLDER / "dataset.json", {"dataset": name, "labels": source.labels}
     )
     artifacts.write_json(
         Path("metrics/data.json"),

@@ -21,21 +21,13 @@ import pandas as pd
 from sklearn.model_selection import ParameterGrid, StratifiedKFold
 from sklearn.svm import SVC
 
-from stages.common import (
-    artifacts,
-    fits,
-    images,
-    kernels,
-    memory,
-    models,
-    one_against_one,
-    scores,
-    stage,
-)
-from stages.common.errors import UserError
-from stages.common.images import Bytes, Labels
-from stages.common.settings import Grid, Settings
-from stages.common.terminal import print_table, say
+from stages.errors import UserError
+from stages.files import artifacts, models, prepared
+from stages.files.settings import Grid, Settings
+from stages.learn import images, kernels, one_against_one, scores
+from stages.learn.images import Bytes, Labels
+from stages.run import fits, memory, stage
+from stages.run.terminal import print_table, say
 
 COLUMNS = ["kernel", "C", "gamma", "degree"]
 PARAMETERS = {"linear": COLUMNS[:2], "rbf": COLUMNS[:3], "poly": COLUMNS}
@@ -256,7 +248,7 @@ def beyond_bounds() -> Iterator[None]:
 
 def main(params: Settings) -> None:
     """Search, fit the best again; write model, metrics and tables."""
-    dataset, svm = images.load(), params.svm
+    dataset, svm = prepared.load(), params.svm
     points, size = points_of(svm.grid), dataset.test_images[0].size
 
     def counts(samples: int) -> list[int]:

@@ -14,8 +14,9 @@ import pytest
 
 import stages  # before NumPy is loaded by a test
 from stages import fetch
-from stages.common import settings
-from tools import demo, garments
+from stages.files import garments, settings
+from tools.demo import __main__ as demo
+from tools.shared.params import set_params
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,8 +110,8 @@ def reproduce(folder: Path, params: dict[str, Any]) -> None:
     """Copy the project into a new folder, run it on drawn garments and commit the results."""
     folder.mkdir()
     copy_of_project(folder)
-    garments.main([str(folder / demo.FOLDER)])
-    demo.set_params(folder / "params.yaml", params)
+    garments.write(folder / demo.FOLDER)
+    set_params(folder / "params.yaml", params)
     run = run_in(folder)
     run("dvc", "repro")
     run("git", "add", "--all")

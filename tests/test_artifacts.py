@@ -15,7 +15,7 @@ from sklearn.cluster import KMeans
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
-from stages.common import artifacts, models
+from stages.files import artifacts, models
 from tests.conftest import ROOT, clean_environment
 
 WRITE = """
@@ -24,7 +24,7 @@ import sys
 import stages
 import numpy as np
 from sklearn.neural_network import MLPClassifier
-from stages.common import charts, models
+from stages.files import charts, models
 
 random = np.random.RandomState(0)
 pixels, labels = random.random_sample((60, 9)), np.arange(60) % 3

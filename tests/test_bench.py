@@ -10,20 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.common import artifacts, images, settings
-from stages.common.errors import UserError
-from stages.common.images import Dataset
+from stages.errors import UserError
+from stages.files import artifacts, garments, settings
+from stages.files.idx import read_raw
+from stages.learn import images
+from stages.learn.images import Dataset
 from tests.conftest import ROOT, copy_of_project, run_in
-from tools import garments, readme
 from tools.bench import compare, measure, notebook, parts, report
 from tools.bench.__main__ import NOTEBOOK, Bench, Work
 from tools.bench.notebook import Arrays
+from tools.shared import readme
 
 PARAMS = settings.load(ROOT / "params.yaml")
 RESULTS = artifacts.read_json(ROOT / report.COMMITTED / report.RESULTS)
 
 
-def idx(array: images.Bytes) -> bytes:
+def as_idx(array: images.Bytes) -> bytes:
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
     return gzip.compress(bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes(), 1)
 
@@ -34,15 +36,15 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("raw")
     for which, count, seed in (("train", 400, 1), ("t10k", 100, 2)):
         drawn, labels = garments.draw(count, seed)
-        (folder / f"{which}-images-idx3-ubyte.gz").write_bytes(idx(drawn))
-        (folder / f"{which}-labels-idx1-ubyte.gz").write_bytes(idx(labels.astype(np.uint8)))
+        (folder / f"{which}-images-idx3-ubyte.gz").write_bytes(as_idx(drawn))
+        (folder / f"{which}-labels-idx1-ubyte.gz").write_bytes(as_idx(labels.astype(np.uint8)))
     return folder
 
 
 @pytest.fixture(scope="module")
 def dataset(raw: Path) -> Dataset:
     """The same, as the pipeline prepares them."""
-    found = images.read_raw(PARAMS.data.source.files(raw), 10)
+    found = read_raw(PARAMS.data.source.files(raw), 10)
     order = images.order(400, PARAMS.seed)
     train = (found["train_images"][order], found["train_labels"][order])
     names = PARAMS.data.source.labels

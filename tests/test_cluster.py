@@ -2,8 +2,8 @@
 
 import pytest
 
-from stages.common import cluster
-from stages.common.errors import UserError
+from stages.errors import UserError
+from stages.run import dask_cluster
 from tests.conftest import ROOT, run_in
 
 
@@ -19,11 +19,11 @@ from tests.conftest import ROOT, run_in
 )
 def test_without_a_scheduler_a_sentence_says_so(address: str) -> None:
     # In a process of its own: Dask's client that failed would close itself at any later time.
-    call = "cluster.CONNECTING = 1.0; next(cluster.calls(sys.argv[1], abs, [(1,)]))"
+    call = "dask_cluster.CONNECTING = 1.0; next(dask_cluster.calls(sys.argv[1], abs, [(1,)]))"
     done = run_in(ROOT)(
         "python",
         "-c",
-        f"import sys; from stages.common import cluster; {call}",
+        f"import sys; from stages.run import dask_cluster; {call}",
         address,
         succeeds=False,
     )
@@ -33,26 +33,26 @@ def test_without_a_scheduler_a_sentence_says_so(address: str) -> None:
 
 
 def test_a_worker_that_differs_in_anything_is_refused_by_its_name() -> None:
-    ours = cluster.about()
-    cluster.refuse("tcp://there:1", dict(ours), ours)
+    ours = dask_cluster.about()
+    dask_cluster.refuse("tcp://there:1", dict(ours), ours)
     for name in ours:
         for theirs in (ours | {name: "0"}, {key: ours[key] for key in ours if key != name}):
             with pytest.raises(
                 UserError, match=f"tcp://there:1 is refused .*{name}.*, {ours[name]}"
             ):
-                cluster.refuse("tcp://there:1", theirs, ours)
+                dask_cluster.refuse("tcp://there:1", theirs, ours)
 
 
 @pytest.mark.parametrize(
     "use",
-    ["from stages.common import cluster", "from tools import worker"],
+    ["from stages.run import dask_cluster", "from tools import worker"],
     ids=["stage", "worker"],
 )
 def test_without_its_package_a_sentence_says_how_to_install_it(use: str) -> None:
     without = "import sys; sys.modules['distributed'] = None; "
     done = run_in(ROOT)("python", "-c", without + use, succeeds=False)
     assert done.returncode == 1
-    assert "requirements-dask.txt" in done.stderr.splitlines()[-1]
+    assert "requirements/dask.txt" in done.stderr.splitlines()[-1]
 
 
 def test_a_worker_without_a_scheduler_says_what_is_missing() -> None:

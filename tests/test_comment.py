@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import ROOT, run_in
-from tools.comment import LONGEST, MARKER, comment, harmless
+from tools.review.comment import LONGEST, MARKER, comment, harmless
 
 PAGE = "https://github.example/me/project/actions/runs/7"
 REVIEW = """# Review: main → HEAD
@@ -220,7 +220,7 @@ def show(github: GitHub, folder: Path, sha: str = "a" * 40, api: str = "/api") -
     run["head_repository"] = {"owner": {"login": "you"}}
     (folder / "event.json").write_text(json.dumps({"workflow_run": run}))
     done = run_in(ROOT)(
-        *(sys.executable, "-m", "tools.comment"),
+        *(sys.executable, "-m", "tools.review.comment"),
         GITHUB_API_URL=f"{github.url}{api}",
         GITHUB_EVENT_PATH=str(folder / "event.json"),
         GITHUB_REPOSITORY="me/project",

@@ -28,12 +28,14 @@ ENVIRONMENTS: dict[str, dict[str, str]] = {
 STUDY = """
 import json, sys
 from pathlib import Path
+from stages.files import idx
 from stages import mlp_search
-from stages.common import images, settings
+from stages.learn import images
+from stages.files import settings
 
 params = settings.load()
 source = params.data.datasets["fashion-mnist"]
-raw = images.read_raw(source.files(Path(sys.argv[1])), 10)
+raw = idx.read_raw(source.files(Path(sys.argv[1])), 10)
 first = images.order(60000, params.seed)[:500]
 pixels = images.scaled(raw["train_images"][first])
 found = mlp_search.search(pixels, raw["train_labels"][first], params.mlp, params.seed, "")

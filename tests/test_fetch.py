@@ -18,9 +18,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages import fetch
-from stages.common import images, settings
+from stages.files import garments, settings
+from stages.learn import images
 from tests.conftest import ROOT, run_in
-from tools import garments
 
 NAMES = [
     "train-images-idx3-ubyte",
@@ -232,7 +232,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small dataset: 400 training and 100 test images."""
     folder = tmp_path_factory.mktemp("drawn")
-    garments.main([str(folder), "--train", "400", "--test", "100"])
+    garments.write(folder, 400, 100)
     return folder
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from stages import fetch
 from tests.conftest import Run, copy_of_project, run_in
-from tools import demo
+from tools.demo import __main__ as demo
+from tools.shared.params import set_params
 
 NOWHERE = {"data.datasets.fashion-mnist.mirrors": ["http://127.0.0.1:9/"]}
 
@@ -18,7 +19,7 @@ def alone(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
     folder.mkdir()
     copy_of_project(folder)
-    demo.set_params(folder / "params.yaml", NOWHERE)
+    set_params(folder / "params.yaml", NOWHERE)
     return folder
 
 
@@ -28,7 +29,7 @@ def first_run(alone: Path, tmp_path: Path, *, succeeds: bool, **environment: str
     done = run(
         "python",
         "-m",
-        "tools.first_run",
+        "tools.demo.first_run",
         succeeds=succeeds,
         HOME=str(tmp_path / "home"),
         XDG_CACHE_HOME=str(tmp_path / "home/cache"),

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common import fits
-from stages.common.terminal import Progress, time_left
+from stages.run import fits
+from stages.run.terminal import Progress, time_left
 
 
 def squared(number: int) -> int:
@@ -21,7 +21,7 @@ def test_results_come_in_the_order_of_the_tasks_and_the_longest_begins_first(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv(fits.PROCESSES, processes)
-    monkeypatch.setattr("stages.common.terminal.PLAIN_LINES_APART", -1.0)
+    monkeypatch.setattr("stages.run.terminal.PLAIN_LINES_APART", -1.0)
     tasks = [fits.Task(f"number {i}", (i,), seconds=i % 3) for i in range(6)]
     assert fits.run("squares", squared, tasks, threads) == [0, 1, 4, 9, 16, 25]
     shown = capfd.readouterr().err.splitlines()
@@ -63,9 +63,9 @@ def test_time_left_is_right_within_a_factor_of_two_where_the_work_is_as_expected
 def test_a_stage_that_knows_the_work_of_its_steps_counts_work_and_not_steps(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("stages.common.terminal.PLAIN_LINES_APART", -1.0)
+    monkeypatch.setattr("stages.run.terminal.PLAIN_LINES_APART", -1.0)
     clock = iter([0.0, 90.0, 95.0, 100.0])
-    monkeypatch.setattr("stages.common.terminal.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("stages.run.terminal.time.monotonic", lambda: next(clock))
     with Progress("fits", 3, work=[90.0, 5.0, 5.0]) as bar:
         bar.advance("a long one", work=90.0)
         bar.advance("a short one", work=5.0)

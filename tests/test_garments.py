@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from tools.garments import LABELS, TEST_SEED, TRAIN_SEED, draw, main, write_idx
+from stages.files.garments import LABELS, TEST_SEED, TRAIN_SEED, draw
+from stages.files.idx import write_idx
+from tools.garments import main
 
 DIGESTS = {
     "t10k-images-idx3-ubyte": "340f77dd9422cf8a0075a697fb1f20c63cdfadeb979bdd56f7fafee4a0dced91",

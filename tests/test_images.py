@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from stages import prepare
-from stages.common import images, settings
-from stages.common.errors import UserError
-from tools.garments import LABELS, draw, write_idx
+from stages.errors import UserError
+from stages.files import idx, prepared, settings
+from stages.files.garments import LABELS, draw
+from stages.files.idx import write_idx
+from stages.learn import images
 
 Bytes = npt.NDArray[np.uint8]
 Raw = dict[str, Bytes]
@@ -68,7 +70,7 @@ def test_plain_and_gzipped_files_read_as_the_array_that_was_written(
     write_idx(shelf / "plain", array)
     (shelf / "gzipped").write_bytes(gzip.compress((shelf / "plain").read_bytes()))
     for name in ("plain", "gzipped"):
-        read = images.read_idx(shelf / name, array.ndim)
+        read = idx.read_idx(shelf / name, array.ndim)
         assert read.dtype == np.uint8
         np.testing.assert_array_equal(read, array)
 
@@ -99,7 +101,7 @@ def test_a_file_that_is_not_what_its_header_says_is_refused(
 ) -> None:
     path = tmp_path / "images"
     path.write_bytes(gzip.compress(content) if gzipped else content)
-    assert words in refusal(lambda: images.read_idx(path, 3))
+    assert words in refusal(lambda: idx.read_idx(path, 3))
 
 
 COMPRESSED = gzip.compress(IMAGES)
@@ -121,7 +123,7 @@ COMPRESSED = gzip.compress(IMAGES)
 )
 def test_a_damaged_gzip_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "images.gz").write_bytes(content)
-    assert "is damaged: " in refusal(lambda: images.read_idx(tmp_path / "images.gz", 3))
+    assert "is damaged: " in refusal(lambda: idx.read_idx(tmp_path / "images.gz", 3))
 
 
 @FILES
@@ -147,7 +149,7 @@ def test_a_refused_file_takes_no_memory(content: bytes, tmp_path: Path) -> None:
     path.write_bytes(content)
     tracemalloc.start()
     try:
-        assert "bytes of data, but holds" in refusal(lambda: images.read_idx(path, 1))
+        assert "bytes of data, but holds" in refusal(lambda: idx.read_idx(path, 1))
         assert tracemalloc.get_traced_memory()[1] < 5e6
     finally:
         tracemalloc.stop()
@@ -175,7 +177,7 @@ def written(arrays: Raw, folder: Path) -> dict[str, Path]:
 
 
 def test_four_files_that_belong_together_are_read(raw: Raw, tmp_path: Path) -> None:
-    read = images.read_raw(written(raw, tmp_path), len(LABELS))
+    read = idx.read_raw(written(raw, tmp_path), len(LABELS))
     assert list(read) == list(raw)
     for role, array in raw.items():
         np.testing.assert_array_equal(read[role], array)
@@ -216,7 +218,7 @@ def test_files_that_do_not_belong_together_are_refused(
     change: Callable[[Raw], Raw], sentence: str, raw: Raw, tmp_path: Path
 ) -> None:
     files = written(raw | change(raw), tmp_path)
-    assert refusal(lambda: images.read_raw(files, len(LABELS))) == sentence
+    assert refusal(lambda: idx.read_raw(files, len(LABELS))) == sentence
 
 
 @hypothesis.settings(deadline=None)  # a busy machine breaks no promise
@@ -296,7 +298,7 @@ def test_a_class_without_images_is_refused_by_its_name() -> None:
 
 
 @pytest.fixture
-def prepared(raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> images.Dataset:
+def dataset(raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> images.Dataset:
     """What the stage `prepare` makes of the small dataset."""
     monkeypatch.chdir(tmp_path)
     params = settings.load(Path(__file__).parents[1] / "params.yaml")
@@ -305,51 +307,51 @@ def prepared(raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> image
     for role, path in files.items():
         path.rename(drawn.source.files(path.parent)[role])
     prepare.main(params.model_copy(update={"data": drawn}))
-    return images.load()
+    return prepared.load()
 
 
 def test_prepared_images_are_the_raw_ones_permuted_by_the_seed(
-    raw: Raw, prepared: images.Dataset
+    raw: Raw, dataset: images.Dataset
 ) -> None:
     order = np.random.RandomState(2016515).permutation(400)
-    assert (prepared.name, prepared.labels) == ("drawn-garments", list(LABELS))
-    np.testing.assert_array_equal(prepared.train_images, raw["train_images"][order])
-    np.testing.assert_array_equal(prepared.train_labels, raw["train_labels"][order])
-    np.testing.assert_array_equal(prepared.test_images, raw["test_images"])
-    np.testing.assert_array_equal(prepared.test_labels, raw["test_labels"])
+    assert (dataset.name, dataset.labels) == ("drawn-garments", list(LABELS))
+    np.testing.assert_array_equal(dataset.train_images, raw["train_images"][order])
+    np.testing.assert_array_equal(dataset.train_labels, raw["train_labels"][order])
+    np.testing.assert_array_equal(dataset.test_images, raw["test_images"])
+    np.testing.assert_array_equal(dataset.test_labels, raw["test_labels"])
 
 
-def test_prepared_images_stay_on_disk_until_they_are_read(prepared: images.Dataset) -> None:
-    assert all(isinstance(array, np.memmap) for array in prepared[2:])
+def test_prepared_images_stay_on_disk_until_they_are_read(dataset: images.Dataset) -> None:
+    assert all(isinstance(array, np.memmap) for array in dataset[2:])
 
 
-def test_a_training_set_is_the_first_images(prepared: images.Dataset) -> None:
-    chosen, labels = images.training_set(prepared, 250, "svm.samples", 5)
-    np.testing.assert_array_equal(chosen, prepared.train_images[:250])
-    np.testing.assert_array_equal(labels, prepared.train_labels[:250])
+def test_a_training_set_is_the_first_images(dataset: images.Dataset) -> None:
+    chosen, labels = images.training_set(dataset, 250, "svm.samples", 5)
+    np.testing.assert_array_equal(chosen, dataset.train_images[:250])
+    np.testing.assert_array_equal(labels, dataset.train_labels[:250])
     assert labels.dtype == np.int64
 
 
-def test_a_training_set_of_too_many_images_is_refused(prepared: images.Dataset) -> None:
-    refused = refusal(lambda: images.training_set(prepared, 401, "svm.samples", 5))
+def test_a_training_set_of_too_many_images_is_refused(dataset: images.Dataset) -> None:
+    refused = refusal(lambda: images.training_set(dataset, 401, "svm.samples", 5))
     assert refused.startswith("params.yaml: svm.samples is 401, ")
 
 
 @FILES
 @pytest.mark.parametrize("missing", ["dataset.json", "test_labels.npy"])
-@pytest.mark.usefixtures("prepared")
+@pytest.mark.usefixtures("dataset")
 def test_images_that_are_not_prepared_are_asked_for(missing: str) -> None:
-    (images.PREPARED / missing).unlink()
-    refused = refusal(images.load)
+    (prepared.FOLDER / missing).unlink()
+    refused = refusal(prepared.load)
     assert re.fullmatch(rf".*{missing} is missing: run `dvc repro prepare` first\.", refused)
 
 
 @FILES
-@pytest.mark.usefixtures("prepared")
+@pytest.mark.usefixtures("dataset")
 def test_prepared_images_that_are_damaged_are_refused() -> None:
-    path = images.PREPARED / "train_images.npy"
+    path = prepared.FOLDER / "train_images.npy"
     path.write_bytes(path.read_bytes()[:-1])
-    refused = refusal(images.load)
+    refused = refusal(prepared.load)
     assert re.fullmatch(
         r"data.prepared is damaged \(.*\): run `dvc repro --force prepare`\.", refused
     )

@@ -10,9 +10,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 
 from stages import svm_eval
-from stages.common import images, kernels, models, one_against_one
-from stages.common.settings import Grid
-from tools import garments
+from stages.files import garments, models
+from stages.files.settings import Grid
+from stages.learn import images, kernels, one_against_one
 
 NAMES = list(garments.LABELS)
 POINTS = [

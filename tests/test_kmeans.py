@@ -7,8 +7,8 @@ from sklearn.metrics import silhouette_samples, silhouette_score
 from sklearn.metrics.cluster import contingency_matrix
 
 from stages import kmeans
-from stages.common import images
-from tools import garments
+from stages.files import garments
+from stages.learn import images
 
 NAMES = list(garments.LABELS)
 DRAWN, LABELS = garments.draw(400, 3)

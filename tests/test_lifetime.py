@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import clean_environment
 from tests.processes import fitting, members, wait_until
-from tools.demo import set_params
+from tools.shared.params import set_params
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stages.common import memory
-from stages.common.errors import UserError
+from stages.errors import UserError
+from stages.run import memory
 from tests.conftest import ROOT, run_in
 
 MB = 10**6
@@ -97,7 +97,7 @@ def test_without_limits_what_the_machine_has_is_free(groups: str, tmp_path: Path
 def test_a_limit_of_the_address_space_counts() -> None:
     code = (
         "import resource, psutil\n"
-        "from stages.common import memory\n"
+        "from stages.run import memory\n"
         "_, hard = resource.getrlimit(resource.RLIMIT_AS)\n"
         f"most = psutil.Process().memory_info().vms + {300 * MB}\n"
         "resource.setrlimit(resource.RLIMIT_AS, (most, hard))\n"

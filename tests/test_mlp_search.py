@@ -6,10 +6,10 @@ from sklearn.model_selection import cross_val_score
 from sklearn.neural_network import MLPClassifier
 
 from stages import mlp_search
-from stages.common import images
-from stages.common.errors import UserError
-from stages.common.settings import Mlp
-from tools import garments
+from stages.errors import UserError
+from stages.files import garments
+from stages.files.settings import Mlp
+from stages.learn import images
 
 DRAWN, LABELS = garments.draw(200, 3)
 PIXELS = images.scaled(DRAWN)

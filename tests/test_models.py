@@ -21,8 +21,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-from stages.common import models
-from stages.common.errors import UserError
+from stages.errors import UserError
+from stages.files import models
 from tests.conftest import Count
 
 FIGURE = "hostile models refused"

@@ -10,11 +10,11 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
 from stages import noise
-from stages.common import images
-from stages.common import settings as params_file
-from stages.common.images import Dataset
+from stages.files import garments
+from stages.files import settings as params_file
+from stages.learn import images
+from stages.learn.images import Dataset
 from tests.conftest import ROOT
-from tools import garments
 
 DRAWN, LABELS = garments.draw(600, 3)
 NAMES = [f"class {i}" for i in range(10)]

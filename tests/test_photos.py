@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.common.errors import UserError
-from stages.common.images import Bytes
-from tools import garments, photos
+from stages.errors import UserError
+from stages.files import garments
+from stages.learn.images import Bytes
+from tools.predict import photos
 
 SHAPE = (28, 28)
 

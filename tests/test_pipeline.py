@@ -13,12 +13,13 @@ import pytest
 from matplotlib.image import imread
 from ruamel.yaml import YAML
 
-from stages.common.images import read_idx
 from stages.fetch import sha256
+from stages.files import garments, idx
+from stages.files.idx import read_idx
 from tests.conftest import Run, forget_results, results
 from tests.test_dvc_yaml import STAGES
-from tools import garments
-from tools.demo import FOLDER, set_params
+from tools.demo.__main__ import FOLDER
+from tools.shared.params import set_params
 
 
 def ran(output: str) -> list[str]:
@@ -67,7 +68,7 @@ def test_results_from_nothing_are_the_same_whatever_the_processes_and_the_enviro
 def test_a_bad_parameter_ends_in_a_sentence_and_loses_nothing(
     key: str, value: object, sentence: str, command: list[str], project: Path, run: Run
 ) -> None:
-    garments.main([str(project / "few"), "--train", "150", "--test", "20"])
+    garments.write(project / "few", 150, 20)
     few = {
         "labels": list(garments.LABELS),
         "mirrors": ["few"],
@@ -211,7 +212,7 @@ def test_another_dataset_with_other_sizes_and_classes_runs_by_parameters_alone(
         images[np.arange(count), labels * 3] += 120
         for kind, array in (("images", images), ("labels", labels)):
             path = raw / f"{which}-{kind}.idx"
-            garments.write_idx(path, array)
+            idx.write_idx(path, array)
             digests[path.name] = sha256(path)
     set_params(
         project / "params.yaml",
@@ -249,7 +250,7 @@ def test_a_label_in_letters_that_the_terminal_lacks_stops_nothing(project: Path,
 
 
 def test_files_of_an_old_dataset_do_not_stay_beside_the_new(project: Path, run: Run) -> None:
-    garments.main([str(project / FOLDER), "--train", "2500", "--test", "60"])
+    garments.write(project / FOLDER, 2500, 60)
     digests = {path.name: sha256(path) for path in (project / FOLDER).iterdir()}
     (project / "data/raw/left-over").write_text("from before")
     set_params(

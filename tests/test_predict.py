@@ -12,9 +12,11 @@ from ruamel.yaml import YAML
 from sklearn.cluster import KMeans
 from sklearn.svm import SVC
 
-from stages.common import images, models, settings
+from stages.files import idx, models, prepared, settings
+from stages.learn import images
 from tests.conftest import ROOT, Run, run_in
-from tools import photos, predict
+from tools.predict import __main__ as predict
+from tools.predict import photos
 
 MODELS = list(predict.KINDS)
 COMMAND = ["python", "-m", "tools.predict"]
@@ -25,7 +27,7 @@ def trained(reproduced: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with some test images as files, light and dark; not to be changed."""
     folder = tmp_path_factory.mktemp("trained") / "project"
     shutil.copytree(reproduced, folder, symlinks=True)
-    for i, image in enumerate(images.load(folder / images.PREPARED).test_images[:3]):
+    for i, image in enumerate(prepared.load(folder / prepared.FOLDER).test_images[:3]):
         Image.fromarray(image if i % 2 else 255 - image).save(folder / f"garment {i}.png")
     return folder
 
@@ -35,7 +37,7 @@ def test_labels_and_scores_are_the_models_own(
     name: str, reproduced: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(reproduced)
-    dataset = images.load()
+    dataset = prepared.load()
     names, shape, model = predict.known(name)
     assert (names, shape) == (dataset.labels, dataset.test_images[0].shape)
     labels, scores = predict.classify(model, dataset.test_images)
@@ -57,7 +59,7 @@ def test_photos_are_recognised_as_often_as_images_of_fashion_mnist(
     fashion_mnist: Path, tmp_path: Path
 ) -> None:
     data = settings.load(ROOT / "params.yaml").data
-    raw = images.read_raw(data.datasets["fashion-mnist"].files(fashion_mnist), 10)
+    raw = idx.read_raw(data.datasets["fashion-mnist"].files(fashion_mnist), 10)
     model = SVC(C=10, gamma=0.01)
     model.fit(images.scaled(raw["train_images"][:3000]), raw["train_labels"][:3000])
     chosen, labels = raw["test_images"][:400], raw["test_labels"][:400]
@@ -72,7 +74,7 @@ def test_photos_of_drawn_garments_are_recognised_too(
 ) -> None:
     """Those do not fill their images: cut out they are larger than what the model knows."""
     monkeypatch.chdir(reproduced)
-    dataset = images.load()
+    dataset = prepared.load()
     _, shape, model = predict.known("svm")
     chosen, labels = dataset.test_images[:200], dataset.test_labels[:200]
     cut_out = [photos.read(photo(image, tmp_path / "photo.jpg"), shape).image for image in chosen]
@@ -99,7 +101,7 @@ def test_many_files_are_listed_with_label_score_and_how_they_were_read(
     found = json.loads(listed.stdout)
     assert listed.stderr == ""
     assert [row["file"] for row in found] == files
-    dataset = images.load(trained / images.PREPARED)
+    dataset = prepared.load(trained / prepared.FOLDER)
     path = trained / f"models/{name.replace('-', '_')}.skops"
     model = models.read(path, predict.KINDS[name], 28 * 28)
     expected = model.predict(images.scaled(dataset.test_images[:3]))
@@ -114,7 +116,7 @@ def test_many_files_are_listed_with_label_score_and_how_they_were_read(
 
 def test_the_preview_shows_what_the_model_sees(trained: Path) -> None:
     shown = run_in(trained)(*COMMAND, "garment 0.png", "--preview").stdout
-    image = images.load(trained / images.PREPARED).test_images[0]
+    image = prepared.load(trained / prepared.FOLDER).test_images[0]
     assert f"garment 0.png, as the model sees it:\n{photos.letters(image)}\n" in shown
     assert "\nread as: 28×28, grey, light background, inverted\n" in shown
 

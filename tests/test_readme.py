@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from stages.common import settings
+from stages.files import settings
 from tests.conftest import ROOT, Run
-from tools import readme, report, seeds, verdicts
 from tools.pages.results import Results
+from tools.report import __main__ as report
+from tools.review import calibration, verdicts
+from tools.shared import readme
 
 README = (ROOT / "README.md").read_text()
 
@@ -36,13 +38,13 @@ def test_the_results_are_those_of_the_committed_metrics(monkeypatch: pytest.Monk
 
 
 def test_pairs_of_seeds_are_called_what_the_readme_says() -> None:
-    pairs = pd.read_csv(ROOT / seeds.TABLE)
+    pairs = pd.read_csv(ROOT / calibration.TABLE)
     real = pairs["verdict"] == verdicts.REAL
     counts = {
         "SEED": pairs["differs"] == "seed",
         "LABELS": pairs["differs"] == "labels",
     }
-    assert [int(which.sum()) for which in counts.values()] == [seeds.PAIRS] * 2
+    assert [int(which.sum()) for which in counts.values()] == [calibration.PAIRS] * 2
     assert (real & counts["SEED"]).sum() <= 2
     by_images = (pairs["p_images"] < verdicts.LEVEL) & counts["SEED"]
     text = " ".join(README.split())

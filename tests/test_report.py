@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tools import report
 from tools.pages.blocks import Chart, Gallery, Heading, Picture, Text
 from tools.pages.results import Results
+from tools.report import __main__ as report
 
 SECTIONS = [
     "The data",

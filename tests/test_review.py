@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from tests.conftest import Run, run_in
-from tools.demo import set_params
 from tools.pages import clusters
+from tools.shared.params import set_params
 
 
 def reviewed(folder: Path, *revisions: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common import scores
+from stages.learn import scores
 
 OUTCOMES = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=60)
 

@@ -15,8 +15,8 @@ from dvc.utils.serialize import modify_yaml, parse_yaml
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from stages.common import settings
-from stages.common.errors import UserError
+from stages.errors import UserError
+from stages.files import settings
 
 COMMITTED = Path(__file__).parents[1] / "params.yaml"
 TEXT = COMMITTED.read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tools import verdicts
+from tools.review import verdicts
 
 LABELS = np.repeat(np.arange(10), 100)
 

@@ -13,12 +13,12 @@ from PIL import Image
 from ruamel.yaml import YAML
 from sklearn.linear_model import Ridge
 
-from stages.common import models
+from stages.files import models
 from tests.conftest import Run, results
 from tests.test_dvc_yaml import STAGES
-from tools import verify
-from tools.demo import set_params
-from tools.differences import describe
+from tools.shared.differences import describe
+from tools.shared.params import set_params
+from tools.verify import __main__ as verify
 
 Verify = Callable[..., tuple[int, str]]
 
@@ -115,19 +115,19 @@ def change_code(project: Path) -> str:
 
 
 def change_code_of_several_stages(project: Path) -> str:
-    with (project / "stages/common/kernels.py").open("a") as file:
+    with (project / "stages/learn/kernels.py").open("a") as file:
         file.write("# changed\n")
-    return "stages/common/kernels.py changed after svm_eval, noise had been run"
+    return "stages/learn/kernels.py changed after svm_eval, noise had been run"
 
 
 def remove_code(project: Path) -> str:
-    (project / "stages/common/charts.py").unlink()
-    return "stages/common/charts.py changed after prepare, compare had been run"
+    (project / "stages/files/charts.py").unlink()
+    return "stages/files/charts.py changed after prepare, compare had been run"
 
 
 def change_packages(project: Path) -> str:
-    replace_in(project / "requirements.txt", "numpy==", "numpy==0")
-    return f"requirements.txt changed after {', '.join(STAGES)} had been run"
+    replace_in(project / "requirements/pipeline.txt", "numpy==", "numpy==0")
+    return f"requirements/pipeline.txt changed after {', '.join(STAGES)} had been run"
 
 
 def change_a_parameter(project: Path) -> str:

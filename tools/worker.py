@@ -12,11 +12,11 @@ import stages  # noqa: F401 - before NumPy is loaded
 
 # isort: split
 from stages import kmeans, mlp_search, noise, svm_eval  # noqa: F401 - as they are when this starts
-from stages.common import fits
-from stages.common.errors import UserError
+from stages.errors import UserError
+from stages.run import fits
 
 try:
-    from stages.common import cluster  # noqa: F401
+    from stages.run import dask_cluster  # noqa: F401
 except UserError as error:
     sys.exit(str(error))
 

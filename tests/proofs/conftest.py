@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import SMALL, reproduce, run_in
-from tools import verify
-from tools.demo import set_params
+from tools.shared.params import set_params
+from tools.verify import __main__ as verify
 
 HERE = Path(__file__).parent
 

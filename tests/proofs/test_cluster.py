@@ -17,7 +17,7 @@ from tests.conftest import ROOT, clean_environment, copy_of_project, forget_resu
 from tests.processes import ENOUGH, blocks_interrupts, members, stage_in, wait_until
 from tests.proofs.conftest import tool
 from tests.test_readme import commands
-from tools.demo import set_params
+from tools.shared.params import set_params
 
 # Without networks of their own, machines share one, and its ports.
 pytestmark = pytest.mark.xdist_group("cluster")
@@ -32,9 +32,9 @@ SECTION = "Many experiments, many machines"
 FIT = """
 import hashlib, sys, stages
 from sklearn.neural_network import MLPClassifier
-from stages.common import images
-from stages.common.errors import UserError
-from tools import garments
+from stages.learn import images
+from stages.errors import UserError
+from stages.files import garments
 
 drawn, labels = garments.draw(300, 5)
 pixels = images.scaled(drawn)
@@ -42,8 +42,8 @@ tasks = [(pixels, (labels + i) % 10) for i in range(int(sys.argv[1]))]
 fit = MLPClassifier((60,), solver="sgd", max_iter=20, tol=0, random_state=0).fit
 try:
     if len(sys.argv) == 3:
-        from stages.common import cluster
-        fitted = cluster.calls(sys.argv[2], fit, tasks)
+        from stages.run import dask_cluster
+        fitted = dask_cluster.calls(sys.argv[2], fit, tasks)
     else:
         fitted = ((i, fit(*task)) for i, task in enumerate(tasks))
     for i, model in fitted:
@@ -56,12 +56,12 @@ FITS = 16
 # Has workers do nothing for a second, many times.
 WAIT = """
 import os, sys, stages, time
-from stages.common import cluster
-from stages.common.errors import UserError
+from stages.run import dask_cluster
+from stages.errors import UserError
 
-cluster.LOOK_AGAIN = 3
+dask_cluster.LOOK_AGAIN = 3
 try:
-    for i, _ in cluster.calls(sys.argv[2], time.sleep, [(1,)] * int(sys.argv[1])):
+    for i, _ in dask_cluster.calls(sys.argv[2], time.sleep, [(1,)] * int(sys.argv[1])):
         print(i, flush=True)
 except UserError as error:
     sys.exit(str(error))
@@ -72,10 +72,10 @@ except UserError as error:
 LOOK = """
 import sys, stages
 import numpy as np
-from stages.common import cluster
+from stages.run import dask_cluster
 
 array = np.random.default_rng(0).random((1500, 1500))
-for _, median in cluster.calls(sys.argv[2], np.median, [(array,)] * int(sys.argv[1])):
+for _, median in dask_cluster.calls(sys.argv[2], np.median, [(array,)] * int(sys.argv[1])):
     assert median == np.median(array)
 print(array.nbytes)
 """

@@ -13,7 +13,7 @@ from tests.conftest import clean_environment, results, run_in
 from tests.processes import ENOUGH, blocks_interrupts, fitting, wait_until
 from tests.proofs.conftest import tool
 from tests.proofs.kills import MADE, assert_recovers, files, running
-from tools.demo import set_params
+from tools.shared.params import set_params
 
 LARGE = {"kmeans.samples": 3000, "mlp.samples": 3000, "svm.samples": 3000}
 ROOM = 2**23  # bytes: more than a stage needs to say what is wrong, less than its images need

@@ -19,7 +19,7 @@ from tests.processes import (
     wait_until,
 )
 from tests.proofs.kills import FITTING
-from tools.demo import set_params
+from tools.shared.params import set_params
 
 PROMISED = 2.0  # seconds after Ctrl-C in which everything is over
 SAID = "Interrupted: `dvc repro` will run this stage again."

@@ -31,7 +31,8 @@ import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
-from stages.common import charts, kernels, models
+from stages.files import charts, models
+from stages.learn import kernels
 
 def show(name, *parts):
     print(name, hashlib.sha256(b"".join(parts)).hexdigest())
@@ -83,7 +84,8 @@ def environment_of(python: str, folder: Path, run: Run, *prefix: str) -> str:
     """Make an environment with the project's packages; return the PATH that leads to it."""
     run(*prefix, python, "-m", "venv", str(folder))
     path = f"{folder}/bin{os.pathsep}{os.environ['PATH']}"
-    install = ["install", "--quiet", "--require-hashes", "--requirement", "requirements.txt"]
+    lock = "requirements/pipeline.txt"
+    install = ["install", "--quiet", "--require-hashes", "--requirement", lock]
     run(*prefix, "python", "-m", "pip", *install, PATH=path)
     return path
 

@@ -13,10 +13,11 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 
-from stages.common import artifacts, images, memory, settings
+from stages.files import artifacts, idx, prepared, settings
+from stages.run import memory
 from tests.conftest import ROOT, clean_environment
 from tests.processes import wait_until
-from tools import demo
+from tools.shared.params import set_params
 
 ALL = 60000
 LOOK_AGAIN = 0.01  # seconds
@@ -139,20 +140,20 @@ def folder(fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("prepared")
     shutil.copy(ROOT / "params.yaml", folder)
     source = settings.load(ROOT / "params.yaml").data.datasets["fashion-mnist"]
-    prepared = folder / images.PREPARED
-    prepared.mkdir(parents=True)
-    for role, array in images.read_raw(source.files(fashion_mnist), len(source.labels)).items():
-        np.save(prepared / f"{role}.npy", array)
+    arrays = folder / prepared.FOLDER
+    arrays.mkdir(parents=True)
+    for role, array in idx.read_raw(source.files(fashion_mnist), len(source.labels)).items():
+        np.save(arrays / f"{role}.npy", array)
     about = {"dataset": "fashion-mnist", "labels": source.labels}
-    artifacts.write_json(prepared / "dataset.json", about)
+    artifacts.write_json(arrays / "dataset.json", about)
     return folder
 
 
 def ask(samples: int, key: str, folder: Path) -> None:
     """Set a sample count."""
-    demo.set_params(folder / "params.yaml", QUICK | {key: samples})
-    for prepared in (folder / images.PREPARED).iterdir():
-        prepared.read_bytes()  # files in memory count for the group that reads them first
+    set_params(folder / "params.yaml", QUICK | {key: samples})
+    for path in (folder / prepared.FOLDER).iterdir():
+        path.read_bytes()  # files in memory count for the group that reads them first
 
 
 def largest(stage: str, key: str, folder: Path, group: Group, processes: int) -> int:

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from stages import fetch
-from stages.common import fits, settings
-from stages.common.errors import UserError
+from stages.errors import UserError
+from stages.files import settings
+from stages.files.idx import write_idx
+from stages.run import fits
 from tests.conftest import Count, Run, results
 from tests.test_dvc_yaml import STAGES
 from tests.test_settings import Key, at, dotted, leaves, sections
-from tools.demo import set_params
-from tools.garments import write_idx
+from tools.shared.params import set_params
 
 REFUSED = "wrong parameters refused"
 ACCEPTED = "accepted parameters that ran"

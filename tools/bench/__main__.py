@@ -30,15 +30,18 @@ import stages  # before NumPy is loaded
 # isort: split
 import numpy as np
 
-from stages.common import artifacts, fits, images, settings, stage
-from stages.common.errors import UserError
-from stages.common.settings import Settings
-from stages.common.terminal import say
-from tools import machine, verify
-from tools.arguments import Parser
+from stages.errors import UserError
+from stages.files import artifacts, prepared, settings
+from stages.files.settings import Settings
+from stages.run import fits, stage
+from stages.run.terminal import say
 from tools.bench import compare, measure, report
 from tools.bench.notebook import Arrays
-from tools.demo import set_params, use_this_python
+from tools.shared import git, machine
+from tools.shared.arguments import Parser
+from tools.shared.environment import use_this_python
+from tools.shared.params import set_params
+from tools.verify import __main__ as verify
 
 NOTEBOOK = Path(__file__).with_name("notebook.py").resolve()
 QUICK_RESULTS = Path("dvc_plots/bench")
@@ -165,7 +168,7 @@ class Bench:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.changes = changes
-        self.commit = verify.commit_of("HEAD", staged=False)
+        self.commit = git.commit_of("HEAD", staged=False)
         self.arrays: dict[str, Arrays] = {}
         self.estimates: list[tuple[float, float]] = []
         self.results: dict[str, Any] = {
@@ -186,7 +189,7 @@ class Bench:
         """A clone of the last commit, with the dtype set."""
         folder = self.folder / f"{dtype}-{number}"
         if not folder.exists():
-            verify.check_out(self.commit, folder)
+            git.check_out(self.commit, folder)
             set_params(folder / settings.PARAMS, {**self.changes, "data.dtype": dtype})
         return folder
 
@@ -250,7 +253,7 @@ class Bench:
         """Measure `dvc repro` with nothing to do, and DVC's own start-up beside it."""
         nothing = self.folder / "nothing"
         nothing.mkdir()
-        verify.git("init", "--quiet", folder=nothing)
+        git.git("init", "--quiet", folder=nothing)
         environment = measure.user_environment(nothing)
         for command in (
             ["dvc", "init", "--quiet"],
@@ -334,7 +337,7 @@ def grow(folder: Path, out: Path, quick: bool) -> None:
     run = Bench(folder, quick, {})
     clone = run.clone("float64")
     run.repro(clone, "prepare")
-    test_labels = np.load(clone / images.PREPARED / "test_labels.npy")
+    test_labels = np.load(clone / prepared.FOLDER / "test_labels.npy")
     growth: dict[str, dict[str, list[float]]] = {}
     for samples in QUICK_GROWTH if quick else GROWTH:
         for name, side in (

@@ -15,10 +15,10 @@ import psutil
 
 import stages
 from stages import fetch
-from stages.common import fits
-from stages.common.errors import UserError
-from stages.common.lifetime import end_with_parent
-from tools import verify
+from stages.errors import UserError
+from stages.run import fits
+from stages.run.lifetime import end_with_parent
+from tools.verify import __main__ as verify
 
 # What steers arithmetic and processes; some machines preset some of it.
 PRESET = re.compile(

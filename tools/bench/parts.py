@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from stages import kmeans, mlp_search, svm_eval  # before NumPy is loaded
+from stages.files import prepared
 
 # isort: split
 import numpy as np
 from sklearn.model_selection import ParameterGrid
 
-from stages.common import fits, images, one_against_one, stage
-from stages.common.images import Dataset
-from stages.common.settings import Settings
-from tools.arguments import Parser
+from stages.files.settings import Settings
+from stages.learn import images, one_against_one
+from stages.learn.images import Dataset
+from stages.run import fits, stage
 from tools.bench.notebook import POINTS, Arrays, Clock, learned
+from tools.shared.arguments import Parser
 
 BEST = {"kernel": "rbf", "C": 10, "gamma": 0.01}
 SAMPLES = "--samples"
@@ -182,7 +184,7 @@ PARTS: dict[str, Callable[[Dataset, int, Settings, Clock], Arrays]] = {
 def main(options: argparse.Namespace, params: Settings) -> None:
     """Do one part; print what it took."""
     clock = Clock()
-    arrays = PARTS[options.part](images.load(), options.samples, params, clock)
+    arrays = PARTS[options.part](prepared.load(), options.samples, params, clock)
     if options.results:
         np.savez(options.results, **arrays)
     print(json.dumps(clock.seconds))

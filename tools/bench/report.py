@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from stages.common import artifacts
-from tools import readme
+from stages.files import artifacts
+from tools.shared import readme
 
 COMMITTED = Path("docs")
 RESULTS = "bench.json"

@@ -5,7 +5,7 @@ Text is plain, but for **two stars** around what is bold and `back ticks` around
 
 from typing import Any, NamedTuple
 
-from stages.common.images import Bytes
+from stages.learn.images import Bytes
 
 
 class Heading(NamedTuple):

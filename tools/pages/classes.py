@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.images import Labels
+from stages.learn.images import Labels
 from tools.pages import confusion
 from tools.pages.blocks import Block, Chart, Gallery, Heading, Table, Text
 from tools.pages.results import Model, Results

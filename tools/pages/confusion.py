@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.common.images import Labels
+from stages.learn.images import Labels
 from tools.pages.blocks import Block, Chart, Table
 
 PAIRS = 10  # that are named

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tools import verdicts
 from tools.pages.results import MODELS, Results
-from tools.verdicts import ErrorChange
+from tools.review import verdicts
+from tools.review.verdicts import ErrorChange
 
 HEAD = ["", "original notebook", "here"]
 OPEN = "left open"

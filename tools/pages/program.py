@@ -8,9 +8,9 @@ from pathlib import Path
 from dvc.exceptions import DvcException
 from ruamel.yaml.error import YAMLError
 
-from stages.common import artifacts
-from stages.common.errors import UserError
-from stages.common.terminal import say
+from stages.errors import UserError
+from stages.files import artifacts
+from stages.run.terminal import say
 from tools.pages import markdown, web
 from tools.pages.blocks import Block
 

@@ -20,13 +20,15 @@ import pandas as pd
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from stages.common import images
-from stages.common.errors import UserError
-from stages.common.images import Bytes, Labels
-from tools import verify
+from stages.errors import UserError
+from stages.files import prepared
+from stages.learn import images
+from stages.learn.images import Bytes, Labels
+from tools.shared import git
+from tools.verify import __main__ as verify
 
 EXPERIMENTS = "refs/exps/"
-PROJECT = ("dvc.lock", "dvc.yaml", "metrics", "params.yaml", "plots", "requirements.txt", "stages")
+PROJECT = ("dvc.lock", "dvc.yaml", "metrics", "params.yaml", "plots", "requirements", "stages")
 WORKSPACE = "workspace"
 KERNEL = ("C", "gamma", "degree")
 TEXT = ("architecture", "actual", "predicted", "label", *KERNEL)  # columns that are no numbers
@@ -90,27 +92,27 @@ def commit_of(name: str | None) -> str:
     if name is None:
         return commit_of_workspace()
     try:
-        return verify.commit_of(name, staged=False)
+        return git.commit_of(name, staged=False)
     except UserError:
-        listed = verify.git("for-each-ref", "--format=%(refname)", EXPERIMENTS).split()
+        listed = git.git("for-each-ref", "--format=%(refname)", EXPERIMENTS).split()
         found = [ref for ref in listed if ref.rsplit("/", 1)[1] == name]
         if len(found) != 1:
             raise UserError(
                 f"{name} is {'no' if not found else 'more than one'} revision or experiment: "
                 "`git branch` and `dvc exp list --all` show what there is."
             ) from None
-        return verify.git("rev-parse", found[0])
+        return git.git("rev-parse", found[0])
 
 
 def commit_of_workspace() -> str:
     """A commit of the project as it lies in the workspace, that no branch knows of."""
     with tempfile.TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-        shutil.copy(verify.git("rev-parse", "--git-path", "index"), index["GIT_INDEX_FILE"])
-        verify.git("add", "--update", ":/", variables=index)
-        verify.git("add", *(path for path in PROJECT if Path(path).exists()), variables=index)
-        tree = verify.git("write-tree", variables=index)
-    return verify.git("commit-tree", tree, "-m", WORKSPACE, variables=verify.A_COMMITTER)
+        shutil.copy(git.git("rev-parse", "--git-path", "index"), index["GIT_INDEX_FILE"])
+        git.git("add", "--update", ":/", variables=index)
+        git.git("add", *(path for path in PROJECT if Path(path).exists()), variables=index)
+        tree = git.git("write-tree", variables=index)
+    return git.git("commit-tree", tree, "-m", WORKSPACE, variables=git.A_COMMITTER)
 
 
 @cache
@@ -260,14 +262,14 @@ class Results:
     @cached_property
     def code(self) -> dict[str, str]:
         """Hash of each file that a stage is made of, by path, and of the pipeline file."""
-        listed = verify.git("ls-tree", "-r", "--full-tree", self.commit, "dvc.yaml", "stages/")
+        listed = git.git("ls-tree", "-r", "--full-tree", self.commit, "dvc.yaml", "stages/")
         lines = (line.split("\t") for line in listed.splitlines())
         return {path: about.split()[2] for about, path in lines}
 
     @cached_property
     def packages(self) -> dict[str, str]:
         """Versions of the packages, by name."""
-        lines = self.needed("requirements.txt").decode().splitlines()
+        lines = self.needed("requirements/pipeline.txt").decode().splitlines()
         pinned = (line.partition("==") for line in lines if line[:1].isalnum())
         return {name: version.split(" ")[0] for name, _, version in pinned}
 
@@ -293,7 +295,7 @@ class Results:
     def test_images(self, actual: Labels) -> Bytes | None:
         """The test images; None where images with these labels are not at hand."""
         try:
-            dataset = images.load()
+            dataset = prepared.load()
         except (OSError, UserError):
             return None
         same = dataset.name == self.metrics["data"]["dataset"]

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tools import verdicts
 from tools.pages.blocks import Bars, Block, Chart, Heading, Table, Text
 from tools.pages.results import Folds, Results, architecture
-from tools.verdicts import Change
+from tools.review import verdicts
+from tools.review.verdicts import Change
 
 
 def interval(change: Change | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import vl_convert
 from PIL import Image
 
-from stages.common.images import Bytes
+from stages.learn.images import Bytes
 from tools.pages.blocks import (
     Bars,
     Block,

@@ -1,0 +1,1 @@
+"""What is read and written: images, settings, results, models, pictures."""

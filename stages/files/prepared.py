@@ -1,0 +1,34 @@
+"""The dataset as `prepare` leaves it on disk, mapped into memory."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from stages.errors import UserError
+from stages.learn.images import Dataset
+
+FOLDER = Path("data/prepared")
+
+
+def load(folder: Path = FOLDER) -> Dataset:
+    """Prepared images, mapped into memory.
+
+    Raises
+    ------
+    UserError
+        If they have not been prepared.
+    """
+    try:
+        about = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        arrays = [
+            np.load(folder / f"{which}.npy", mmap_mode="r")
+            for which in ("train_images", "train_labels", "test_images", "test_labels")
+        ]
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is missing: run `dvc repro prepare` first.") from None
+    except (ValueError, EOFError) as error:
+        raise UserError(
+            f"{folder} is damaged ({error}): run `dvc repro --force prepare`."
+        ) from None
+    return Dataset(about["dataset"], about["labels"], *arrays)

@@ -1,0 +1,1 @@
+"""All that can change a number: values and arrays in, values and arrays out."""

@@ -1,0 +1,1 @@
+"""Where and how it runs: processes, clusters, memory, time, the terminal."""

@@ -1,0 +1,242 @@
+"""Fits on other machines: the workers of a Dask cluster.
+
+What goes to them and comes back is pickled by Dask, and whoever reaches its scheduler can run
+code on all of its machines: a cluster belongs in a network of people who are trusted, or behind
+TLS. What a worker computes with is compared before anything is fitted, and again with each fit,
+since workers come and go.
+"""
+
+import hashlib
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.linalg  # noqa: F401 - with SciPy's BLAS, which it loads
+from threadpoolctl import threadpool_info
+
+from stages import SAME_BYTES
+from stages.errors import UserError
+
+try:
+    import distributed
+    from distributed.comm import CommClosedError
+    from distributed.protocol import deserialize_bytes, serialize_bytes
+except ImportError:
+    raise UserError(
+        "The package that fits on a Dask cluster is missing: `python -m pip install "
+        "--require-hashes -r requirements/dask.txt`, or unset DASK_SCHEDULER_ADDRESS."
+    ) from None
+
+CONNECTING = 10.0  # seconds in which a scheduler has to answer, and to have a worker
+LOOK_AGAIN = 30.0  # seconds without a result after which workers are looked for
+LARGE = 100_000  # bytes of an array that is sent to a worker once, and not with each call
+PACKAGES = ("numpy", "scipy", "scikit-learn", "joblib", "distributed")
+
+
+def _hash_of_stages() -> str:
+    stages = Path(__file__).parents[1]
+    files = sorted([*stages.glob("*.py"), *stages.glob("common/*.py")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+CODE = _hash_of_stages()  # when this process loaded it
+
+
+@cache
+def about() -> dict[str, str]:
+    """Describe what fits in this process compute with.
+
+    Returns
+    -------
+    dict
+        Versions, the code, and what NumPy and BLAS really do, whatever they were asked for.
+    """
+    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    return {
+        "code in stages/": CODE,
+        "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
+        **{package: metadata.version(package) for package in PACKAGES},
+        "promise of the same bytes": str(SAME_BYTES),
+        "BLAS kernels": ", ".join(sorted({str(library.get("architecture")) for library in blas})),
+        "BLAS threads": ", ".join(sorted({str(library["num_threads"]) for library in blas})),
+        "NumPy loops": ", ".join(np.show_config("dicts")["SIMD Extensions"]["found"]),
+    }
+
+
+def refuse(worker: str, theirs: dict[str, str], ours: dict[str, str]) -> None:
+    """Raise an error if a worker computes with something else than this machine.
+
+    Parameters
+    ----------
+    worker : str
+        Its address.
+    theirs, ours : dict
+        From `about`.
+
+    Raises
+    ------
+    UserError
+    """
+    for name in ours:
+        if theirs.get(name) != ours[name]:
+            raise _refusal(worker, f"{name}: {theirs.get(name)} there, {ours[name]} here")
+
+
+def _refusal(worker: str, why: str) -> UserError:
+    return UserError(
+        f"The Dask worker {worker} is refused ({why}): start it again with `python -m "
+        "tools.worker`, from the same commit and with the same requirements."
+    )
+
+
+def calls(
+    address: str, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[int, Any]]:
+    """Call a function on the workers of a cluster, once for each tuple of arguments.
+
+    Parameters
+    ----------
+    address : str
+        Of the scheduler, as tcp://host:8786.
+    function : callable
+        Of a module in `stages`.
+    arguments : sequence of tuple
+        The first is called first. A large array that is an element of many of them is sent to a
+        worker once.
+
+    Yields
+    ------
+    int, Any
+        Number of a call and what it returned, as they come.
+
+    Raises
+    ------
+    UserError
+        If there is no scheduler, no worker, a worker that computes with something else, or one
+        call after another ends its worker.
+    """
+    with _connected(address) as client:
+        try:
+            _compare(client)
+            yield from _results(client, function, arguments)
+        except distributed.KilledWorker:
+            raise UserError(
+                f"A fit ended several workers of the Dask cluster at {address}, most likely for "
+                "want of memory: lower the sample counts in params.yaml."
+            ) from None
+        except (distributed.CancelledError, CommClosedError):
+            raise UserError(
+                f"The Dask scheduler at {address} was lost: start it and its workers again, then "
+                "`dvc repro`."
+            ) from None
+        except UserError:
+            raise
+        except Exception:
+            # One that came later may have neither this code nor these packages.
+            _compare(client)
+            raise
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[distributed.Client]:
+    # What goes wrong is said here; of what comes right again Dask need not speak.
+    logging.disable()
+    warnings.filterwarnings("ignore", module="distributed")
+    try:
+        client = distributed.Client(address, timeout=CONNECTING)
+    except Exception as error:
+        logging.disable(logging.NOTSET)
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"DASK_SCHEDULER_ADDRESS is {address!r}, but no Dask scheduler can be talked to there "
+            f"({why}): start one, or unset it to fit on this machine."
+        ) from None
+    try:
+        yield client
+    finally:
+        client.close()
+        logging.disable(logging.NOTSET)
+
+
+def _compare(client: distributed.Client) -> None:
+    """Refuse the cluster if one of its workers computes with something else."""
+    _wait_for_a_worker(client)
+    for worker, theirs in client.run(about, on_error="return").items():
+        if isinstance(theirs, OSError):
+            continue  # it is just ending, or will be asked again with each call
+        if isinstance(theirs, Exception):
+            raise _refusal(worker, str(theirs))
+        refuse(worker, theirs, about())
+
+
+def _wait_for_a_worker(client: distributed.Client) -> None:
+    try:
+        client.wait_for_workers(1, CONNECTING)
+    except TimeoutError:
+        address = client.scheduler.address
+        raise UserError(
+            f"The Dask scheduler at {address} has no workers: start some, on this machine or "
+            f"others, with `python -m tools.worker {address}`."
+        ) from None
+
+
+def _results(
+    client: distributed.Client,
+    function: Callable[..., Any],
+    arguments: Sequence[tuple[Any, ...]],
+) -> Iterator[tuple[int, Any]]:
+    sent: dict[int, distributed.Future] = {}
+    waiting = {}
+    for i, values in enumerate(arguments):
+        places = [place for place, value in enumerate(values) if _is_large(value)]
+        for array in (values[place] for place in places):
+            if id(array) not in sent:
+                # What a task makes can be made again when its worker is gone; what is merely
+                # put there (Dask's scatter) cannot.
+                sent[id(array)] = client.submit(
+                    deserialize_bytes, serialize_bytes(array), pure=False
+                )
+        small = [None if place in places else value for place, value in enumerate(values)]
+        # A lambda reaches the scheduler whole, and not as the name of a module that it would
+        # have to load: only workers need the project.
+        task = client.submit(
+            lambda call, *arrays: deserialize_bytes(call)(*arrays),
+            serialize_bytes(partial(_call, about(), function, small, places)),
+            *(sent[id(values[place])] for place in places),
+            key=(client.id, i),
+            priority=-i,
+        )
+        waiting[task] = i
+    while waiting:
+        try:
+            task = distributed.wait(list(waiting), LOOK_AGAIN, "FIRST_COMPLETED").done.pop()
+            result = task.result(LOOK_AGAIN)
+        except TimeoutError:
+            _wait_for_a_worker(client)
+        else:
+            yield waiting.pop(task), result
+
+
+def _is_large(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.nbytes > LARGE
+
+
+def _call(
+    ours: dict[str, str],
+    function: Callable[..., Any],
+    values: list[Any],
+    places: list[int],
+    *arrays: Any,
+) -> Any:
+    """Call the function on a worker, if that computes as the machine that asks for it."""
+    refuse(distributed.get_worker().address, about(), ours)
+    for place, array in zip(places, arrays, strict=True):
+        values[place] = array
+    return function(*values)

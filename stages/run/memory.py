@@ -1,0 +1,169 @@
+"""How much memory is free, and whether what is asked for fits.
+
+A system that runs out of memory ends the process that happens to ask last, after minutes of work
+and without a word. So a stage reckons what it will take, and asks here before it begins.
+"""
+
+import ctypes
+import os
+import sys
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from stages.errors import UserError
+
+SELF = Path("/proc/self")
+SHARE, MORE = 1.02, 12_000_000  # for what is too small to reckon, the latter in bytes
+KEPT = 2**24  # bytes: of freed arrays below 32 MB the C library keeps some, half of that or so
+M_ARENA_MAX = -8  # <malloc.h>
+
+# Files of a control group, by the kind of its file system: limits, use, and what of the use are
+# files that the system lets go of when memory is wanted.
+GROUPS = {
+    "cgroup2": (
+        ["memory.max", "memory.high"],
+        "memory.current",
+        ["inactive_file", "active_file"],
+    ),
+    "cgroup": (
+        ["memory.limit_in_bytes"],
+        "memory.usage_in_bytes",
+        ["total_inactive_file", "total_active_file"],
+    ),
+}
+
+
+def check(samples: int, key: str, needed: Callable[[int], float]) -> None:
+    """Check that there is memory for so many images.
+
+    Parameters
+    ----------
+    samples : int
+    key : str
+        The parameter that asks for this many, for the message.
+    needed : function of int
+        Bytes that so many images will take, at most and beyond what is taken already.
+
+    Raises
+    ------
+    UserError
+        If they do not fit; says how many would.
+    """
+    room = free()
+
+    def taken(samples: int) -> float:
+        return with_margin(needed(samples))
+
+    if taken(samples) > room:
+        # A little less than fits now: at the next run as much may not be free again.
+        largest = bisect_right(range(1, samples), 0.99 * room, key=taken)
+        raise UserError(
+            f"params.yaml: {key} is {samples}, which takes {taken(samples) / 1e9:.1f} GB, and "
+            f"{room / 1e9:.1f} GB are free here; "
+            + (f"the largest that fits is {largest}." if largest else "no number of images fits.")
+        )
+
+
+def with_margin(reckoned: float) -> float:
+    """Bytes that are taken where so many were reckoned: what is too small to reckon, too."""
+    return reckoned * SHARE + MORE
+
+
+def kept(freed: float) -> float:
+    """About how many bytes of freed arrays are not given back to the system at once."""
+    return min(freed, KEPT)
+
+
+def share_one_heap() -> None:
+    """Have all threads take memory from one place; each would keep up to 64 MB of its own."""
+    _call("mallopt", M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Give what was freed back to the system."""
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *arguments: int) -> None:
+    """Call a function of the C library, where that is glibc."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):
+            ctypes.CDLL(None)[name](*arguments)
+
+
+def free(process: Path = SELF) -> float:
+    """Bytes that this process and those it starts may still take.
+
+    Parameters
+    ----------
+    process : Path
+        What the system tells of this process, on Linux.
+
+    Returns
+    -------
+    float
+        The least of what the machine has left, what each control group (a container is one)
+        leaves, and what the limit of this process's address space does.
+    """
+    rooms = [float(psutil.virtual_memory().available)]
+    if sys.platform == "linux":
+        this = psutil.Process()
+        limit, _ = this.rlimit(psutil.RLIMIT_AS)
+        if limit != psutil.RLIM_INFINITY:
+            rooms.append(limit - this.memory_info().vms)
+        rooms += [_left(kind, folder) for kind, folder in groups(process)]
+    return max(0.0, min(rooms))
+
+
+def groups(process: Path = SELF) -> Iterator[tuple[str, Path]]:
+    """The control groups that may limit a process's memory, and those around them.
+
+    Yields
+    ------
+    kind : {"cgroup2", "cgroup"}
+        Versions 2 and 1, as their file systems are called.
+    folder : Path
+        May be missing: a container does not see the groups around it.
+    """
+    paths = {}
+    for line in _lines(process / "cgroup"):
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            paths["cgroup2"] = path
+        elif "memory" in controllers.split(","):
+            paths["cgroup"] = path
+    for line in _lines(process / "mountinfo"):
+        mount, _, kind = line.partition(" - ")
+        root, top = mount.split()[3:5]
+        system, _, options = kind.split()
+        if system == "cgroup2" or (system == "cgroup" and "memory" in options.split(",")):
+            # A container may see its own group alone, mounted as if it were the topmost.
+            own = Path(os.path.normpath(paths[system]))
+            inside = own.relative_to(root) if own.is_relative_to(root) else Path()
+            for folder in (inside, *inside.parents):
+                yield system, Path(top, folder)
+
+
+def _lines(file: Path) -> list[str]:
+    """Lines of a file; none where there is no such file, as on a system without groups."""
+    return file.read_text().splitlines() if file.is_file() else []
+
+
+def _left(kind: str, group: Path) -> float:
+    """Bytes that a control group may still take; infinitely many if it has no limit."""
+    limits, use, cached = GROUPS[kind]
+    least = min(map(_bytes, (group / name for name in limits)))
+    if least == float("inf"):
+        return least
+    counted = dict(line.split() for line in _lines(group / "memory.stat"))
+    return least - _bytes(group / use) + sum(int(counted[name]) for name in cached)
+
+
+def _bytes(file: Path) -> float:
+    """A number of bytes; infinitely many where there is no file, or it says `max`."""
+    (text,) = _lines(file) or ["max"]
+    return float("inf") if text == "max" else float(text)

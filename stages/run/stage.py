@@ -1,0 +1,83 @@
+"""What is around every stage: its parameters, its errors, its end.
+
+A stage is a function of the settings; `run` calls it as a program. A mistake that a person can
+mend ends in one sentence and exit code 1, an interruption in one line, and the stage dies with
+the process that started it, so that no forgotten one writes into the outputs of the next.
+"""
+
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from stages import SAME_BYTES
+from stages.errors import UserError
+from stages.files import settings
+from stages.run.lifetime import end_children, end_with_parent
+from stages.run.terminal import last_words, say
+
+INTERRUPTED = 130  # the exit code that shells give for Ctrl-C
+
+
+def run(stage: Callable[[settings.Settings], None]) -> None:
+    """Run a stage as a program, and exit.
+
+    Parameters
+    ----------
+    stage : function of Settings
+        Reads its inputs, computes, writes its outputs.
+    """
+    _leave_at_interrupt()
+    run_tool(stage)
+
+
+def run_tool(tool: Callable[[settings.Settings], None]) -> None:
+    """Run as a program what starts programs itself: after Ctrl-C it waits for their end.
+
+    Parameters
+    ----------
+    tool : function of Settings
+    """
+    end_with_parent()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # letters of a label that a terminal lacks
+    try:
+        params = settings.load()
+        if not SAME_BYTES:
+            say("This machine is not x86-64 Linux with AVX2, FMA and glibc:")
+            say("expect metrics close to the committed ones, not the same bytes.")
+        tool(params)
+    except UserError as error:
+        sys.exit(str(error))
+    except MemoryError as error:
+        sys.exit(f"Out of memory ({error}): lower the sample counts in {settings.PARAMS}.")
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error
+        sys.exit(f"A file could not be read or written: {what}.")
+    except KeyboardInterrupt:
+        last_words("Interrupted.")
+        sys.exit(INTERRUPTED)
+
+
+def _leave_at_interrupt() -> None:
+    """Have a thread wait for Ctrl-C, and end the process there and then.
+
+    Python itself would wait until the main thread is out of a fit's compiled code, and raise an
+    error at whatever it is doing then. What is half done is done again by the next run.
+    """
+    if sys.platform == "win32":
+        signal.signal(signal.SIGINT, _leave)
+    else:
+        # Blocked in this thread, and so in the threads and processes that it starts.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        threading.Thread(
+            target=lambda: _leave(signal.sigwait([signal.SIGINT])), daemon=True
+        ).start()
+
+
+def _leave(*_: object) -> None:
+    last_words("Interrupted: `dvc repro` will run this stage again.")
+    end_children()
+    os._exit(INTERRUPTED)

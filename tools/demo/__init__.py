@@ -1,0 +1,1 @@
+"""The pipeline on drawn garments, and what `make` does first."""

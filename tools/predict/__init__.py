@@ -1,0 +1,1 @@
+"""What do image files show?"""

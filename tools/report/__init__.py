@@ -1,0 +1,1 @@
+"""The results of a revision as a page."""

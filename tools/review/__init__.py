@@ -1,0 +1,1 @@
+"""Is a change real? Two revisions side by side."""

@@ -1,0 +1,120 @@
+"""Show the review of a pull request as its one comment: for the workflow `review-comment`.
+
+    python -m tools.review.comment    # in GitHub Actions, after a run of the workflow `review`
+
+The review was written by the pull request's own code and is not trusted. The pull request is found
+by what GitHub says of the run. Of the review's archive one file is read, in memory and not beyond
+what a comment holds; it is shown as Markdown in which nothing is HTML, a link, an image, a mention
+or a reference. Needs nothing but Python.
+"""
+
+import io
+import json
+import os
+import re
+import sys
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+MARKER = "<!-- review of results -->"
+AUTHOR = "github-actions[bot]"
+LARGEST_ARCHIVE = 100_000_000  # bytes
+LONGEST = 60_000  # letters; GitHub takes 65,536
+CUT = "\n\nCut here: the rest is in the artifact."
+BREAK = "\u200b"  # a space of no width
+UNSAID = {"Cc", "Cf", "Co", "Cs"}  # letters that are not seen, or turn others round
+
+# What means something to GitHub: a start of HTML (<), of an entity (&), of a mention (@), of an
+# address (//, www.); an end of what may be a link or an image (]); a reference (#1, GH-1).
+MEANS = re.compile(r"[<&@\]]|(?<![\w.-])/|www|#(?=\d)|gh-(?=\d)", re.IGNORECASE)
+
+
+def harmless(text: str) -> str:
+    """Markdown as it is read, tables and code included, in which nothing means more than that."""
+    text = "".join(
+        sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in UNSAID
+    )
+    text = text.replace("$", "")  # mathematics
+    text = re.sub(r"(```+|~~~+).*", r"\1", text)  # a language that is drawn, as mermaid is
+    return MEANS.sub(lambda found: found[0] + BREAK, text)
+
+
+def comment(archive: bytes, page: str) -> str:
+    """The comment that shows a review."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as members, members.open("review.md") as file:
+        review = file.read(4 * LONGEST).decode(errors="replace")
+    # What is not trusted comes last: it can leave nothing open that swallows what follows.
+    whole = (
+        f"{MARKER}\n[With charts and images]({page}#artifacts): `review.html` in the artifact of "
+        "this run, which the code of this pull request wrote.\n\n" + harmless(review)
+    )
+    if len(whole) <= LONGEST:
+        return whole
+    kept, _, _ = whole[: LONGEST - len(CUT)].rpartition("\n")
+    return kept + CUT
+
+
+def ask(path: str, send: dict[str, str] | None = None, method: str | None = None) -> bytes:
+    """Ask GitHub for something of this repository, or send it something."""
+    request = Request(
+        f"{os.environ['GITHUB_API_URL']}/repos/{os.environ['GITHUB_REPOSITORY']}/{path}",
+        data=json.dumps(send).encode() if send else None,
+        headers={"Accept": "application/vnd.github+json"},
+        method=method,
+    )
+    # Not for the place that an archive is fetched from.
+    request.add_unredirected_header("Authorization", f"Bearer {os.environ['GITHUB_TOKEN']}")
+    with urlopen(request, timeout=60) as answer:
+        content: bytes = answer.read(LARGEST_ARCHIVE + 1)
+    if len(content) > LARGEST_ARCHIVE:
+        sys.exit(f"{path} is larger than a review can be.")
+    return content
+
+
+def pages(path: str) -> Iterator[dict[str, Any]]:
+    """Everything in a list of GitHub's, of any length."""
+    page = 1
+    while found := json.loads(ask(f"{path}{urlencode({'per_page': 100, 'page': page})}")):
+        yield from found
+        page += 1
+
+
+def main() -> None:
+    """Find the pull request and the review, and create or update the comment."""
+    run = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text())["workflow_run"]
+    head = f"{run['head_repository']['owner']['login']}:{run['head_branch']}"
+    number = next(
+        (
+            pull["number"]
+            for pull in pages(f"pulls?{urlencode({'state': 'open', 'head': head})}&")
+            if pull["head"]["sha"] == run["head_sha"]
+        ),
+        None,
+    )
+    if number is None:
+        print(f"No open pull request ends in {run['head_sha']}.")
+        return
+    found = json.loads(ask(f"actions/runs/{run['id']}/artifacts?name=review"))["artifacts"]
+    newest = max(artifact["id"] for artifact in found)
+    body = {"body": comment(ask(f"actions/artifacts/{newest}/zip"), run["html_url"])}
+    for old in pages(f"issues/{number}/comments?"):
+        if old["user"]["login"] == AUTHOR and old["body"].startswith(MARKER):
+            ask(f"issues/comments/{old['id']}", body, "PATCH")
+            return
+    ask(f"issues/{number}/comments", body)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except HTTPError as error:
+        sys.exit(f"GitHub refused {error.url}: {error}.")
+    # A fork that is gone, an artifact that has expired or is no archive of a review.
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        sys.exit(f"There is no review to show ({type(error).__name__}: {error}).")

@@ -1,0 +1,19 @@
+"""Changes to a params.yaml."""
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+
+def set_params(path: Path, values: dict[str, Any]) -> None:
+    """Change values in a params.yaml, by dotted key; all else stays as it is."""
+    yaml = YAML()
+    params = yaml.load(path.read_text(encoding="utf-8"))
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        place = params
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    yaml.dump(params, path)
