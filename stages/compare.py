@@ -13,34 +13,15 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.neural_network import MLPClassifier
 
-from stages.files import artifacts, charts, models, prepared
+from stages.files import artifacts, charts, models, prepared, tables
 from stages.files.settings import Settings
 from stages.learn import images, scores
 from stages.learn.images import Labels, Pixels
 from stages.run import stage
 from stages.run.terminal import print_table
 
-LEVEL = 0.05  # of McNemar's test: above it, neither model is called better
 PER_CLASS = 2  # mistakes shown of each class
 UNITS = 16  # hidden units shown of each network
-
-
-def predictions(path: Path, names: list[str]) -> Labels:
-    """Predicted labels of the test images, from a table of their names."""
-    predicted = pd.read_csv(path, keep_default_na=False, dtype=str)["predicted"]
-    return predicted.map({name: i for i, name in enumerate(names)}).to_numpy()
-
-
-def verdict(actual: Labels, mlp: Labels, svm: Labels) -> dict[str, float | str]:
-    """Which of two models has the smaller error, if either."""
-    difference, margin, p = scores.mcnemar(actual, mlp, svm)
-    better = "neither" if p >= LEVEL else "svm" if difference > 0 else "mlp"
-    return {
-        "better": better,
-        "error_difference": difference,
-        "error_difference_margin95": margin,
-        "mcnemar_p": p,
-    }
 
 
 def mistakes(
@@ -84,22 +65,22 @@ def main(_: Settings) -> None:
     dataset = prepared.load()
     actual, names, shape = dataset.test_labels, dataset.labels, dataset.test_images.shape[1:]
     small, large, svm = (
-        predictions(Path(f"plots/{model}_predictions.csv"), names)
+        tables.read_predictions(Path(f"plots/{model}_predictions.csv"), names)
         for model in ("mlp_small", "mlp", "svm")
     )
-    trained_on = artifacts.read_json(Path("metrics/mlp.json"))
-    few, many = trained_on["small"]["samples"], trained_on["large"]["samples"]
+    network_metrics = artifacts.read_json(Path("metrics/mlp.json"))
+    few, many = (network_metrics[size]["samples"] for size in ("small", "large"))
     svm_samples = artifacts.read_json(Path("metrics/svm.json"))["samples"]
-    metrics = {**verdict(actual, large, svm), "same_training_images": many == svm_samples}
-    pixels = shape[0] * shape[1]
-    networks = [
-        models.read(Path(f"models/{model}.skops"), MLPClassifier, pixels)
+    small_network, large_network = (
+        models.read(Path(f"models/{model}.skops"), MLPClassifier, shape[0] * shape[1])
         for model in ("mlp_small", "mlp")
-    ]
-    clusters = models.read(Path("models/kmeans.skops"), KMeans, pixels).cluster_centers_
-    contingency = pd.read_csv(
-        Path("plots/contingency.csv"), dtype={"label": str}, keep_default_na=False
     )
+    kmeans = models.read(Path("models/kmeans.skops"), KMeans, shape[0] * shape[1])
+    contingency = tables.read_contingency(Path("plots/contingency.csv"))
+    metrics = {
+        **scores.network_or_svm(actual, large, svm),
+        "same_training_images": many == svm_samples,
+    }
 
     artifacts.write_json(Path("metrics/compare.json"), metrics)
     artifacts.write(
@@ -114,8 +95,8 @@ def main(_: Settings) -> None:
         charts.picture(
             f"Weights of the {UNITS} strongest units, black for, white against · {dataset.name}",
             [
-                first_weights(network.coefs_[0], shape, f"{samples} training images")
-                for network, samples in zip(networks, (few, many), strict=True)
+                first_weights(small_network.coefs_[0], shape, f"{few} training images"),
+                first_weights(large_network.coefs_[0], shape, f"{many} training images"),
             ],
         ),
     )
@@ -123,7 +104,7 @@ def main(_: Settings) -> None:
         Path("plots/centres.png"),
         charts.picture(
             f"Cluster centres, and the label most of their images have · {dataset.name}",
-            [centres(clusters, shape, contingency)],
+            [centres(kmeans.cluster_centers_, shape, contingency)],
         ),
     )
     print_table(

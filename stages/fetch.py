@@ -7,238 +7,20 @@
 DVC deletes a stage's outputs before it runs the stage. So this one, which every other stage
 waits for and whose own outputs persist, checks all of params.yaml, against the data too: a
 wrong value is found here, before anything is lost.
-
-The files are looked for in $FASHION_MNIST_MIRROR (a folder or a URL) if it is set, then among
-what Keras and torchvision keep in the user's cache folders, then in the dataset's mirrors.
 """
 
-import hashlib
-import os
 import shutil
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import requests
-from urllib3.exceptions import HTTPError, ReadTimeoutError
-
 from stages.errors import UserError
-from stages.files import idx
-from stages.files.settings import Settings, Source
+from stages.files import idx, sources
+from stages.files.settings import Settings
 from stages.learn import images
 from stages.run import stage
-from stages.run.terminal import Progress, say
+from stages.run.terminal import say
 
 INCOMING = Path("data/incoming")  # beside data/raw, until all is checked
-MIRROR = "FASHION_MNIST_MIRROR"
-CHUNK = 2**16  # bytes
-ATTEMPTS = 3
-PAUSE = 0.5  # seconds before the second attempt, and twice as long before each further one
-TIMEOUTS = (5, 20)  # seconds to connect, and between two pieces of an answer
-SLOWEST = 1000  # bytes a second; a source below it does not answer
-SLOW_FOR = 30  # seconds over which it is measured
 LARGEST_KERNEL = 1e38  # libsvm holds kernels in single precision
-AS_IS = {"Accept-Encoding": "identity"}  # a .gz that a server offers to unpack is wanted packed
-
-
-class NoSourceError(UserError):
-    """No source has the files."""
-
-
-class UnavailableError(Exception):
-    """A source does not have a file; the text says why."""
-
-
-class UnreachableError(UnavailableError):
-    """A source does not answer: there is no use in asking it for another file."""
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def missing(source: Source, folder: Path) -> list[str]:
-    """Names of a dataset's files that are not in a folder, or are not right there."""
-    return [
-        name
-        for name, digest in source.sha256.items()
-        if not ((folder / name).is_file() and sha256(folder / name) == digest)
-    ]
-
-
-def sources(mirrors: list[str]) -> list[str]:
-    """Folders and URLs to look in, in this order."""
-    home = Path.home()
-    keras = Path(os.environ.get("KERAS_HOME", home / ".keras")) / "datasets"
-    cache = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
-    torch = Path(os.environ.get("TORCH_HOME", cache / "torch"))
-    # Keras has a folder for each dataset; torchvision has NAME/raw below the folder it is given.
-    caches = [
-        *sorted(keras.glob("*/")),
-        *(
-            folder
-            for root in (torch, torch / "datasets", cache / "torchvision", home / "data")
-            for folder in sorted(root.glob("*/raw/"))
-        ),
-    ]
-    first = [os.environ[MIRROR]] if os.environ.get(MIRROR) else []
-    return [*first, *map(str, caches), *mirrors]
-
-
-def collect(source: Source, folder: Path) -> None:
-    """Bring a dataset's files into a folder, and put every other file out of it.
-
-    Parameters
-    ----------
-    source : Source
-        The names of the files, their SHA-256, their mirrors.
-    folder : Path
-        Files that are there and right stay as they are.
-
-    Raises
-    ------
-    NoSourceError
-        If some file is in no source; says of each source why.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = missing(source, folder)
-    reasons: dict[tuple[str, str], str] = {}
-    for place in sources(source.mirrors) if wanted else []:
-        for name in list(wanted):
-            try:
-                bring(place, name, source.sha256[name], folder)
-                wanted.remove(name)
-            except UnreachableError as reason:
-                reasons |= {(place, other): str(reason) for other in wanted}
-                break
-            except UnavailableError as reason:
-                reasons[place, name] = str(reason)
-        if not wanted:
-            break
-    if wanted:
-        why: dict[str, str] = {}
-        for (place, name), words in reasons.items():
-            if name in wanted:
-                why.setdefault(place, words)
-        tried = "; ".join(f"{place} ({words})" for place, words in why.items())
-        raise NoSourceError(
-            f"{', '.join(wanted)} could not be had: {tried or 'there was nowhere to look'}. "
-            f"Set {MIRROR} to a folder or a URL that holds the dataset's files."
-        )
-    for path in folder.iterdir():
-        if path.name not in source.sha256:
-            path.unlink()
-
-
-def bring(place: str, name: str, digest: str, folder: Path) -> None:
-    """Bring one file from a folder or a URL, if it is the right one.
-
-    Raises
-    ------
-    UnavailableError
-        If it is not there, cannot be had whole, or has another SHA-256.
-    """
-    where = f"{place.rstrip('/')}/{name}"
-    part = folder / f".{name}.part"
-    try:
-        if place.startswith(("http://", "https://")):
-            download(where, part)
-        else:
-            copy(Path(where), part)
-        if sha256(part) != digest:
-            raise UnavailableError(f"{name} has another SHA-256 there")
-        part.replace(folder / name)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def copy(path: Path, part: Path) -> None:
-    """Copy a local file.
-
-    Raises
-    ------
-    UnavailableError
-        If there is none, or it cannot be read.
-    """
-    try:
-        path = path.expanduser()
-        if not path.parent.is_dir():
-            raise UnavailableError("no such folder")
-        if not path.is_file():
-            raise UnavailableError(f"no {path.name}")
-        content = path.read_bytes()
-    except (OSError, RuntimeError) as error:  # no right to read it; ~NAME that nobody has
-        raise UnavailableError(str(error)) from None
-    part.write_bytes(content)
-
-
-def download(url: str, part: Path) -> None:
-    """Download a file; what may pass by itself is tried again.
-
-    Raises
-    ------
-    UnavailableError
-        If it cannot be had, or not whole.
-    """
-    for attempt in range(ATTEMPTS):
-        try:
-            with requests.get(url, stream=True, timeout=TIMEOUTS, headers=AS_IS) as answer:
-                answer.raise_for_status()
-                size = int(answer.headers.get("Content-Length", 0)) or None
-                with part.open("wb") as file, Progress(f"fetch {url}", size, in_bytes=True) as bar:
-                    for piece in pieces(answer):
-                        file.write(piece)
-                        bar.advance(steps=len(piece))
-            return
-        # A ValueError is a host's name that cannot be, or a length that is no number.
-        except (requests.RequestException, HTTPError, ValueError) as error:
-            why, may_pass = explain(error)
-            if not may_pass:
-                raise UnavailableError(why) from None
-            if attempt == ATTEMPTS - 1:
-                raise UnreachableError(why) from None
-            time.sleep(PAUSE * 2**attempt)
-
-
-def pieces(answer: requests.Response) -> Iterator[bytes]:
-    """Pieces of an answer, as they come.
-
-    Raises
-    ------
-    UnavailableError
-        If it is longer than any file of images.
-    requests.Timeout
-        If it comes so slowly that nobody would wait for it.
-    """
-    total = since = 0
-    began = time.monotonic()
-    while piece := answer.raw.read1(CHUNK, decode_content=True):
-        total += len(piece)
-        since += len(piece)
-        if total > idx.LARGEST:
-            raise UnavailableError(f"more than {idx.LARGEST} bytes")
-        if (seconds := time.monotonic() - began) > SLOW_FOR:
-            if since < SLOWEST * seconds:
-                raise requests.Timeout
-            began, since = time.monotonic(), 0
-        yield piece
-
-
-def explain(error: requests.RequestException | HTTPError | ValueError) -> tuple[str, bool]:
-    """Why a download failed, in a few words, and whether another attempt may succeed."""
-    match error:
-        case requests.HTTPError(response=requests.Response(status_code=status)):
-            return f"HTTP {status}", status == 429 or status >= 500
-        case requests.Timeout() | ReadTimeoutError():
-            return "no answer in time", True
-        case requests.ConnectionError():
-            return "no connection, or a lost one", True
-        case HTTPError():
-            return "the answer broke off", True
-        case _:
-            return f"{type(error).__name__}: {error}", False
 
 
 def check_counts(params: Settings, labels: images.Bytes) -> None:
@@ -295,12 +77,12 @@ def main(params: Settings) -> None:
     """Bring the files, check what can only be checked with them at hand, fill data/raw."""
     source = params.data.source
     names = {path.name for path in idx.RAW.glob("*")}
-    complete = names == set(source.sha256) and not missing(source, idx.RAW)
+    complete = names == set(source.sha256) and not sources.missing(source, idx.RAW)
     if not complete:
         INCOMING.mkdir(parents=True, exist_ok=True)
-        for name in set(source.sha256) - set(missing(source, idx.RAW)):
+        for name in set(source.sha256) - set(sources.missing(source, idx.RAW)):
             shutil.copyfile(idx.RAW / name, INCOMING / name)
-        collect(source, INCOMING)
+        sources.collect(source, INCOMING)
     files = source.files(idx.RAW if complete else INCOMING)
     raw = idx.read_raw(files, len(source.labels))
     check_counts(params, raw["train_labels"])

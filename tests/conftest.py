@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 import stages  # before NumPy is loaded by a test
-from stages import fetch
-from stages.files import garments, settings
+from stages.files import garments, settings, sources
 from tools.demo import __main__ as demo
 from tools.shared.params import set_params
 
@@ -46,7 +45,7 @@ SMALL = {
 
 def clean_environment(**others: str) -> dict[str, str]:
     """Environment of a user: none of the variables that the contract sets, no mirror, no CI."""
-    unset = {*stages.CONTRACT, "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_L2_SIZE", fetch.MIRROR, "CI"}
+    unset = {*stages.CONTRACT, "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_L2_SIZE", sources.MIRROR, "CI"}
     unset |= {"PYTHONWARNINGS"}
     kept = {name: value for name, value in os.environ.items() if name not in unset}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
@@ -124,7 +123,7 @@ def results(project: Path) -> dict[str, str]:
     for folder in ("data", "models", "metrics", "plots"):
         paths += [path for path in (project / folder).rglob("*") if path.is_file()]
     return {
-        str(path.relative_to(project)): fetch.sha256(path)
+        str(path.relative_to(project)): sources.sha256(path)
         for path in paths
         if "incoming" not in path.parts  # what fetch keeps for another try
     }
@@ -163,8 +162,8 @@ def fashion_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the real files; the test is skipped where they cannot be had."""
     folder = tmp_path_factory.mktemp("fashion-mnist")
     try:
-        fetch.collect(settings.load(ROOT / "params.yaml").data.datasets["fashion-mnist"], folder)
-    except fetch.NoSourceError as error:
+        sources.collect(settings.load(ROOT / "params.yaml").data.datasets["fashion-mnist"], folder)
+    except sources.NoSourceError as error:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))

@@ -29,22 +29,30 @@ STUDY = """
 import json, sys
 from pathlib import Path
 from stages.files import idx
-from stages import mlp_search
-from stages.learn import images
-from stages.files import settings
+from stages.files import idx, settings
+from stages.learn import images, networks
+from stages.run import fits
 
 params = settings.load()
 source = params.data.datasets["fashion-mnist"]
 raw = idx.read_raw(source.files(Path(sys.argv[1])), 10)
 first = images.order(60000, params.seed)[:500]
-pixels = images.scaled(raw["train_images"][first])
-found = mlp_search.search(pixels, raw["train_labels"][first], params.mlp, params.seed, "")
-predicted = found.model.predict(images.scaled(raw["test_images"]))
+pixels, labels = images.scaled(raw["train_images"][first]), raw["train_labels"][first]
+candidates = [
+    networks.network(architecture, params.seed, **params.mlp.hyperparameters)
+    for architecture in params.mlp.architectures
+]
+means = networks.cross_validate(
+    candidates, pixels, labels, params.mlp.folds, fits.in_processes("")
+)[0].mean(axis=1)
+best = int(means.argmax())
+model = networks.fit(candidates[best], pixels, labels)
+predicted = networks.predict(model, images.scaled(raw["test_images"]))
 print(json.dumps({
-    "cv": found.accuracy.mean(axis=1).tolist(),
-    "best": found.best,
+    "cv": means.tolist(),
+    "best": best,
     "error": float((predicted != raw["test_labels"]).mean()),
-    "weights": [weights.tobytes().hex() for weights in found.model.coefs_],
+    "weights": [weights.tobytes().hex() for weights in model.coefs_],
 }))
 """
 

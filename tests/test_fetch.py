@@ -18,7 +18,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages import fetch
-from stages.files import garments, settings
+from stages.files import garments, settings, sources
 from stages.learn import images
 from tests.conftest import ROOT, run_in
 
@@ -217,7 +217,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home, so that a test finds what it put there; and short waits."""
     folder = tmp_path / "home"
     monkeypatch.setenv("HOME", str(folder))
-    for name in ("KERAS_HOME", "TORCH_HOME", "XDG_CACHE_HOME", fetch.MIRROR):
+    for name in ("KERAS_HOME", "TORCH_HOME", "XDG_CACHE_HOME", sources.MIRROR):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(fetch, "PAUSE", 0.01)
@@ -274,8 +274,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def refusal(of: settings.Source, folder: Path) -> str:
     """The sentence with which it is said that no source has the files."""
-    with pytest.raises(fetch.NoSourceError) as refused:
-        fetch.collect(of, folder)
+    with pytest.raises(sources.NoSourceError) as refused:
+        sources.collect(of, folder)
     sentence = str(refused.value)
     assert len(sentence.splitlines()) == 1
     return sentence
@@ -293,8 +293,8 @@ def test_files_come_from_the_place_that_the_environment_names(
     shutil.copytree(drawn, home / "mine")
     unused = mirror(whole)
     places = {"folder": str(drawn), "folder below home": "~/mine", "URL": mirror(whole).url}
-    monkeypatch.setenv(fetch.MIRROR, places[kind])
-    fetch.collect(source(drawn, unused.url), raw)
+    monkeypatch.setenv(sources.MIRROR, places[kind])
+    sources.collect(source(drawn, unused.url), raw)
     assert contents(raw) == contents(drawn)
     assert unused.asked == []
 
@@ -329,7 +329,7 @@ def test_files_come_from_the_caches_of_keras_and_torchvision(
     for name, folder in environment.items():
         monkeypatch.setenv(name, str(home / folder))
     unused = mirror(whole)
-    fetch.collect(source(drawn, unused.url), raw)
+    sources.collect(source(drawn, unused.url), raw)
     assert contents(raw) == contents(drawn)
     assert unused.asked == []
 
@@ -339,9 +339,9 @@ def test_the_environment_comes_first_then_keras_then_torchvision_then_mirrors(
 ) -> None:
     for cache in (TORCH, KERAS):
         (home / cache).mkdir(parents=True)
-    monkeypatch.setenv(fetch.MIRROR, "mine")
+    monkeypatch.setenv(sources.MIRROR, "mine")
     expected = ["mine", str(home / KERAS), str(home / TORCH), "second", "first"]
-    assert fetch.sources(["second", "first"]) == expected
+    assert sources.places(["second", "first"]) == expected
 
 
 @SOURCES
@@ -364,7 +364,7 @@ def test_an_answer_that_is_whole_in_the_end_is_accepted(
     answer: Answer, asked: int, drawn: Path, raw: Path, mirror: Mirrors
 ) -> None:
     server = mirror(answer)
-    fetch.collect(source(drawn, server.url), raw)
+    sources.collect(source(drawn, server.url), raw)
     assert contents(raw) == contents(drawn)
     assert server.asked.count(TROUBLED) == asked
 
@@ -401,7 +401,7 @@ def test_a_bad_answer_is_refused_and_a_good_mirror_saves_the_day(
     sentence = refusal(source(drawn, bad.url), raw)
     assert re.fullmatch(
         rf"{TROUBLED}(?:, \S+)* could not be had: {bad.url} \({reason}\)\. "
-        rf"Set {fetch.MIRROR} to .*\.",
+        rf"Set {sources.MIRROR} to .*\.",
         sentence,
     )
     assert bad.asked.count(TROUBLED) == asked
@@ -411,7 +411,7 @@ def test_a_bad_answer_is_refused_and_a_good_mirror_saves_the_day(
     assert contents(raw).items() <= contents(drawn).items()
 
     good = mirror(whole)
-    fetch.collect(source(drawn, bad.url, good.url), raw)
+    sources.collect(source(drawn, bad.url, good.url), raw)
     assert contents(raw) == contents(drawn)
     assert NAMES[0] not in good.asked
 
@@ -424,7 +424,7 @@ def test_a_refused_connection_is_told_and_a_good_mirror_saves_the_day(
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
     sentence = refusal(source(drawn, nobody), raw)
     assert f"{nobody} (no connection, or a lost one)" in sentence
-    fetch.collect(source(drawn, nobody, mirror(whole).url), raw)
+    sources.collect(source(drawn, nobody, mirror(whole).url), raw)
     assert contents(raw) == contents(drawn)
 
 
@@ -436,9 +436,9 @@ def test_a_refused_connection_is_told_and_a_good_mirror_saves_the_day(
 def test_a_place_that_cannot_be_is_told_and_a_good_one_saves_the_day(
     place: str, drawn: Path, raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(fetch.MIRROR, place)
+    monkeypatch.setenv(sources.MIRROR, place)
     assert f" could not be had: {place} (" in refusal(source(drawn), raw)
-    fetch.collect(source(drawn, drawn), raw)
+    sources.collect(source(drawn, drawn), raw)
     assert contents(raw) == contents(drawn)
 
 
@@ -446,7 +446,7 @@ def test_a_place_that_cannot_be_is_told_and_a_good_one_saves_the_day(
 def test_without_a_source_one_sentence_names_each_of_them_and_why(
     drawn: Path, home: Path, raw: Path, mirror: Mirrors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(fetch.MIRROR, "nowhere")
+    monkeypatch.setenv(sources.MIRROR, "nowhere")
     (home / KERAS).mkdir(parents=True)
     shutil.copytree(drawn, home / TORCH)
     (home / TORCH / TROUBLED).write_bytes(b"damaged")
@@ -464,7 +464,7 @@ def test_files_may_come_from_several_places(drawn: Path, raw: Path, tmp_path: Pa
         place.mkdir()
         for name in NAMES[i::2]:
             shutil.copy(drawn / name, place)
-    fetch.collect(source(drawn, *places), raw)
+    sources.collect(source(drawn, *places), raw)
     assert contents(raw) == contents(drawn)
 
 
@@ -478,7 +478,7 @@ def test_files_that_are_there_and_right_are_left_alone(
     shutil.copytree(drawn, raw)
     before = {path: path.stat().st_mtime_ns for path in raw.iterdir()}
     server = mirror(whole)
-    fetch.collect(source(drawn, server.url), raw)
+    sources.collect(source(drawn, server.url), raw)
     assert server.asked == []
     assert {path: path.stat().st_mtime_ns for path in raw.iterdir()} == before
 
@@ -490,7 +490,7 @@ def test_a_damaged_file_is_replaced_and_only_that_one(
     shutil.copytree(drawn, raw)
     (raw / NAMES[2]).write_bytes((drawn / NAMES[2]).read_bytes()[:-1])
     server = mirror(whole)
-    fetch.collect(source(drawn, server.url), raw)
+    sources.collect(source(drawn, server.url), raw)
     assert server.asked == [NAMES[2]]
     assert contents(raw) == contents(drawn)
 
@@ -499,7 +499,7 @@ def test_a_damaged_file_is_replaced_and_only_that_one(
 def test_a_foreign_file_is_put_out(name: str, drawn: Path, raw: Path) -> None:
     shutil.copytree(drawn, raw)
     (raw / name).write_text("foreign")
-    fetch.collect(source(drawn), raw)
+    sources.collect(source(drawn), raw)
     assert contents(raw) == contents(drawn)
 
 
@@ -574,7 +574,7 @@ def test_the_command_fills_the_folder_and_says_what_is_there(
             "small",
             {"mirrors": ["nowhere"]},
             rf"{', '.join(NAMES)} could not be had: nowhere \(no such folder\)\. "
-            rf"Set {fetch.MIRROR} to .*\.",
+            rf"Set {sources.MIRROR} to .*\.",
             id="no source",
         ),
     ],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import fetch
+from stages.files import sources
 from tests.conftest import Run, copy_of_project, run_in
 from tools.demo import __main__ as demo
 from tools.shared.params import set_params
@@ -43,7 +43,7 @@ def test_without_a_source_it_is_the_demo_and_the_project_stays_as_it_was(
 ) -> None:
     before = run_in(alone)("git", "status", "--porcelain").stdout
     shown = first_run(alone, tmp_path, succeeds=True)
-    assert f"Set {fetch.MIRROR} to a folder" in shown
+    assert f"Set {sources.MIRROR} to a folder" in shown
     assert "RUNNING THE DEMO INSTEAD" in shown
     assert "drawn-garments" in shown
     results = alone / demo.RESULTS
@@ -65,7 +65,7 @@ def test_a_mirror_that_was_named_and_is_wrong_is_said_not_replaced(
 
 def test_under_ci_nothing_is_substituted(alone: Path, tmp_path: Path) -> None:
     shown = first_run(alone, tmp_path, succeeds=False, CI="true")
-    assert f"Set {fetch.MIRROR} to a folder" in shown
+    assert f"Set {sources.MIRROR} to a folder" in shown
     assert "DEMO" not in shown
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.run import fits
+from stages.learn.tasks import Run, Task
+from stages.run import concurrency, fits, time_needed
 from stages.run.terminal import Progress, time_left
 
 
@@ -12,23 +13,24 @@ def squared(number: int) -> int:
     return number**2
 
 
-@pytest.mark.parametrize("threads", [False, True])
+@pytest.mark.parametrize("run", [fits.in_processes("numbers"), fits.in_threads("numbers")])
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_results_come_in_the_order_of_the_tasks_and_the_longest_begins_first(
-    threads: bool,
+    run: Run,
     processes: str,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv(fits.PROCESSES, processes)
+    monkeypatch.setenv(concurrency.PROCESSES, processes)
     monkeypatch.setattr("stages.run.terminal.PLAIN_LINES_APART", -1.0)
-    tasks = [fits.Task(f"number {i}", (i,), seconds=i % 3) for i in range(6)]
-    assert fits.run("squares", squared, tasks, threads) == [0, 1, 4, 9, 16, 25]
+    monkeypatch.setitem(time_needed.SECONDS, squared, lambda number: number % 3)
+    tasks = [Task(f"number {i}", (i,)) for i in range(6)]
+    assert run("squares", squared, tasks) == [0, 1, 4, 9, 16, 25]
     shown = capfd.readouterr().err.splitlines()
     assert len(shown) == 6
     if processes == "1":
-        assert shown[0].startswith("squares: 1 of 6 (number 2), about ")
-        assert shown[-1] == "squares: 6 of 6 (number 3)"
+        assert shown[0].startswith("numbers: squares: 1 of 6 (number 2), about ")
+        assert shown[-1] == "numbers: squares: 6 of 6 (number 3)"
 
 
 @given(
@@ -80,14 +82,14 @@ def test_a_stage_that_knows_the_work_of_its_steps_counts_work_and_not_steps(
 def test_what_is_said_of_a_stages_time_is_in_seconds_or_minutes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(fits.PROCESSES, "2")
-    monkeypatch.setattr(fits, "slowness", lambda: 3.0)
-    fits.announce("svm_eval", 10)
-    fits.announce("mlp_search", 200, alone=20)
+    monkeypatch.setenv(concurrency.PROCESSES, "2")
+    monkeypatch.setattr(time_needed, "slowness", lambda: 3.0)
+    time_needed.announce("svm_eval", 10)
+    time_needed.announce("mlp_search", 200, alone=20)
     assert capsys.readouterr().out == (
         "svm_eval: about 15 seconds on this machine, 2 at once\n"
         "mlp_search: about 6 minutes on this machine, 2 at once\n"
     )
-    monkeypatch.setenv(fits.CLUSTER, "tcp://HOST:8786")
-    fits.announce("kmeans", 10)
+    monkeypatch.setenv(concurrency.CLUSTER, "tcp://HOST:8786")
+    time_needed.announce("kmeans", 10)
     assert capsys.readouterr().out == ""

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from stages import svm_eval
 from stages.files import prepared
-from stages.learn import images
+from stages.learn import images, kernel_search
 from tests.conftest import ROOT, Run
 from tools.bench import full
 
@@ -22,12 +21,14 @@ def test_it_says_how_long_and_fits_all_images(project: Path, run: Run) -> None:
     assert found["samples"] == {"all": len(dataset.train_labels)} | {
         "searched": len(dataset.train_labels)
     }
-    point = {key: value for key, value in found["svm"]["best"].items() if key in svm_eval.COLUMNS}
+    point = {
+        key: value for key, value in found["svm"]["best"].items() if key in kernel_search.COLUMNS
+    }
     plain = SVC(**point).fit(images.scaled(dataset.train_images), dataset.train_labels)
     predicted = plain.predict(images.scaled(dataset.test_images))
     error = np.mean(predicted != dataset.test_labels)
-    assert found["svm"]["best"]["test_error"] == pytest.approx(error, abs=1e-6)
-    assert found["svm"]["best"]["support_vectors"] == len(plain.support_)
+    assert best["test_error"] == pytest.approx(error, abs=1e-6)
+    assert best["support_vectors"] == len(plain.support_)
     assert f"{1 - error:.4f}" in shown
 
 

@@ -13,9 +13,9 @@ import pytest
 from matplotlib.image import imread
 from ruamel.yaml import YAML
 
-from stages.fetch import sha256
 from stages.files import garments, idx
 from stages.files.idx import read_idx
+from stages.files.sources import sha256
 from tests.conftest import Run, forget_results, results
 from tests.test_dvc_yaml import STAGES
 from tools.demo.__main__ import FOLDER

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.files import tables
 from stages.learn import scores
 
 OUTCOMES = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=60)
@@ -47,7 +48,7 @@ def test_swapping_the_models_swaps_the_sign_alone(outcomes: list[tuple[int, int,
 
 
 def test_predictions_stand_beside_the_truth_by_name() -> None:
-    table = scores.table(["no", "yes"], np.array([1, 0, 1]), np.array([1, 1, 0]))
+    table = tables.predictions(["no", "yes"], np.array([1, 0, 1]), np.array([1, 1, 0]))
     assert table.to_dict("list") == {
         "actual": ["yes", "no", "yes"],
         "predicted": ["yes", "yes", "no"],

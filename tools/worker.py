@@ -11,9 +11,15 @@ import sys
 import stages  # noqa: F401 - before NumPy is loaded
 
 # isort: split
-from stages import kmeans, mlp_search, noise, svm_eval  # noqa: F401 - as they are when this starts
 from stages.errors import UserError
-from stages.run import fits
+from stages.learn import (  # noqa: F401 - as they are when this starts
+    clusters,
+    draws,
+    kernel_search,
+    networks,
+    one_against_one,
+)
+from stages.run import concurrency
 
 try:
     from stages.run import dask_cluster  # noqa: F401
@@ -32,7 +38,7 @@ def main(arguments: list[str]) -> None:
         Address of a scheduler, and options of `dask worker`.
     """
     try:
-        processes = fits.processes()
+        processes = concurrency.at_once()
     except UserError as error:
         sys.exit(str(error))
     if not arguments:

@@ -184,6 +184,17 @@ class Mlp(Section):
     tol: Annotated[int | float, above_zero(1)]
     learning_rate_init: Annotated[int | float, above_zero(100)]
 
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """What all networks share, by scikit-learn's names."""
+        return {
+            "alpha": self.alpha,
+            "learning_rate_init": self.learning_rate_init,
+            "max_iter": self.max_iter,
+            "solver": self.solver,
+            "tol": self.tol,
+        }
+
     @model_validator(mode="after")
     def _small_is_smaller(self) -> Self:
         if self.small_samples >= self.samples:
@@ -219,6 +230,11 @@ class Grid(Section):
     linear: LinearGrid | None = None
     poly: PolyGrid | None = None
     rbf: RbfGrid | None = None
+
+    @property
+    def kernels(self) -> dict[str, dict[str, list[Any]]]:
+        """For each kernel to try, the values of its parameters by scikit-learn's names."""
+        return {name: dict(values) for name, values in self if values is not None}
 
     @model_validator(mode="after")
     def _one_kernel_at_least(self) -> Self:

@@ -1,4 +1,4 @@
-"""Images as arrays: their order, those that a model is trained on, their scale."""
+"""Images as arrays: their order, the training set of a model, their scale."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import numpy.typing as npt
 from stages.errors import UserError
 
 WHITE = 255  # the largest pixel
-LEAST = 10  # images of a class without which its cross-validation says nothing
+FEWEST_OF_CLASS = 10  # images of a class without which its cross-validation says nothing
 
 Bytes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.integer]
@@ -16,17 +16,18 @@ Pixels = npt.NDArray[np.floating]
 
 
 class Dataset(NamedTuple):
-    """Checked, permuted images; arrays stay on disk until they are read.
+    """Checked images, the training images permuted.
 
     Attributes
     ----------
-    name : str
+    name
         As in params.yaml.
-    labels : list of str
-        Names of the classes; a label is an index into it.
-    train_images, test_images : uint8 array of shape (n_images, height, width)
-        0 is background, 255 the brightest.
-    train_labels, test_labels : uint8 array of shape (n_images,)
+    labels
+        Names of the classes; a label is an index into this list.
+    train_images, test_images
+        Shape (n_images, height, width); 0 is background, 255 the brightest pixel.
+    train_labels, test_labels
+        Shape (n_images,).
     """
 
     name: str
@@ -47,33 +48,33 @@ def check_samples(labels: Bytes, names: list[str], samples: int, folds: int, key
 
     Parameters
     ----------
-    labels : uint8 array of shape (n_images,)
-        All training labels, permuted.
-    names : list of str
+    labels
+        All training labels, permuted; shape (n_images,).
+    names
         Names of the classes.
-    samples : int
+    samples
         How many images are to be used: the first ones.
-    folds : int
+    folds
         Folds of the cross-validation; each class must reach every one of them.
-    key : str
+    key
         The parameter that asks for this many, for the message.
 
     Raises
     ------
     UserError
-        If there are fewer images, or fewer than `LEAST` or `folds` of some class.
+        If there are fewer images, or fewer than `FEWEST_OF_CLASS` or `folds` of some class.
     """
     if samples > len(labels):
         raise UserError(
             f"params.yaml: {key} is {samples}, but there are {len(labels)} training images; "
             f"ask for {len(labels)} or fewer."
         )
-    least = max(LEAST, folds)
+    needed = max(FEWEST_OF_CLASS, folds)
     counts = np.bincount(labels[:samples], minlength=len(names))
-    if counts.min() < least:
+    if counts.min() < needed:
         raise UserError(
             f"params.yaml: {key} is {samples}, and only {counts.min()} of these images are "
-            f"{names[counts.argmin()]}; {least} of each class are needed, so ask for more."
+            f"{names[counts.argmin()]}; {needed} of each class are needed, so ask for more."
         )
 
 
@@ -94,8 +95,10 @@ def scaled(images: Bytes, dtype: str = "float64") -> Pixels:
 
     Parameters
     ----------
-    images : uint8 array of shape (n_images, height, width)
-    dtype : {"float64", "float32"}
+    images
+        Shape (n_images, height, width).
+    dtype
+        float64 or float32.
 
     Returns
     -------

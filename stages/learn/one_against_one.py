@@ -1,9 +1,9 @@
-"""A plain SVC, fitted pair by pair.
+"""A plain SVC, fitted pair by pair, and its predictions through matrix products.
 
-A multi-class SVC is one problem for each pair of classes. Here they are fitted apart, several at
-a time, on blocks of the kernel that are exact sums, and put together to an SVC like any other:
-to that end this module, and no other, sets private attributes of scikit-learn's, and reads one.
-Each is what `SVC.fit` on the same pixels sets; for linear and polynomial kernels the last digits
+A multi-class SVC is one problem for each pair of classes. Here the pairs are fitted apart, on
+blocks of the kernel that are exact sums, and put together to an SVC like any other: to that end
+this module, and no other, sets private attributes of scikit-learn, and reads one. Each has the
+value that `SVC.fit` on the same pixels gives it; for linear and polynomial kernels the last digits
 of the coefficients may differ, as libsvm's own sums over pixels are not exact.
 """
 
@@ -13,79 +13,83 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.svm import SVC
 
-from stages.learn import images, kernels
-from stages.learn.images import WHITE, Bytes, Labels, Pixels
-from stages.learn.kernels import CHUNK, Floats
-from stages.run import fits
+from stages.learn.class_pairs import class_pairs, fit_binary, vote
+from stages.learn.images import WHITE, Bytes, Labels, Pixels, scaled
+from stages.learn.kernels import Floats, kernel, products, scale_gamma, scratch, squared_norms
+from stages.learn.tasks import Run, Task, one_after_another
 
 Singles = npt.NDArray[np.float32]
 CACHE = 400  # MB for rows of the kernel, so that libsvm copies each of them once
-PER_PRODUCT = 3e-8  # seconds that one number of a class's kernel takes
-PIECE = 2500  # images that are predicted by one task
+CHUNK = 1000  # images of which a kernel is made at a time
+PIECE = 2500  # images that one task predicts
 
 
-def fit(point: dict[str, Any], chosen: Bytes, labels: Labels, names: list[str], title: str) -> SVC:
+def fit(
+    point: dict[str, Any],
+    images: Bytes,
+    labels: Labels,
+    names: list[str],
+    run: Run = one_after_another,
+) -> SVC:
     """Fit an SVC to all classes.
 
     Parameters
     ----------
-    point : dict
-        Arguments of SVC.
-    chosen : uint8 array of shape (n_images, height, width)
-    labels : int64 array of shape (n_images,)
-        All of 0, 1, …, len(names) - 1.
-    names : list of str
-        Names of the classes, for the progress.
-    title : str
-        For the progress.
+    point
+        Arguments of `SVC`.
+    images
+        Shape (n_images, height, width).
+    labels
+        All of 0, 1, …, len(names) - 1; shape (n_images,).
+    names
+        Names of the classes, for the person who waits.
+    run
+        Runs the fits.
 
     Returns
     -------
     SVC
-        As if fitted to `images.scaled(chosen)`.
+        As if fitted to `images.scaled(images)`.
 
     Raises
     ------
-    ValueError
-        If the kernel grows beyond all bounds, as SVC does.
+    UserError
+        If the kernel grows beyond all bounds.
     """
     gamma = point.get("gamma", "scale")
     if gamma == "scale":
-        gamma = np.float64(kernels.scale_gamma(chosen))
+        gamma = np.float64(scale_gamma(images))
     rows = [np.flatnonzero(labels == label) for label in range(len(names))]
-    by_class = [chosen[r] for r in rows]
-    own = fits.run(
-        f"{title}: classes",
+    images_of_class = [images[r] for r in rows]
+    kernels = run(
+        "classes",
         kernel_of_class,
         [
-            fits.Task(name, (point, gamma, of_class), len(of_class) ** 2 * PER_PRODUCT)
-            for name, of_class in zip(names, by_class, strict=True)
+            Task(name, (point, gamma, class_images))
+            for name, class_images in zip(names, images_of_class, strict=True)
         ],
-        threads=True,
     )
-    pairs = kernels.pairs(len(names))
-    fitted = fits.run(
-        f"{title}: pairs of classes",
+    pairs = class_pairs(len(names))
+    fitted = run(
+        "pairs of classes",
         fit_pair,
         [
-            fits.Task(
+            Task(
                 f"{names[a]} or {names[b]}",
-                (point, gamma, by_class[a], by_class[b], *own[a], *own[b]),
-                kernels.seconds([point], 1, by_class[a], by_class[b]),
+                (point, gamma, images_of_class[a], images_of_class[b], *kernels[a], *kernels[b]),
             )
             for a, b in pairs
         ],
-        threads=True,
     )
     coefficients = np.zeros((len(names) - 1, len(labels)))
-    for (a, b), (of_pair, _, _) in zip(pairs, fitted, strict=True):
-        coefficients[b - 1, rows[a]] = of_pair[: len(rows[a])]
-        coefficients[a, rows[b]] = of_pair[len(rows[a]) :]
+    for (a, b), (coefficients_of_pair, _, _) in zip(pairs, fitted, strict=True):
+        coefficients[b - 1, rows[a]] = coefficients_of_pair[: len(rows[a])]
+        coefficients[a, rows[b]] = coefficients_of_pair[len(rows[a]) :]
     supports: list[Labels] = [r[coefficients[:, r].any(axis=0)] for r in rows]
     return assemble(
         SVC(**point),
         gamma,
-        images.scaled(chosen[np.concatenate(supports)]),
+        scaled(images[np.concatenate(supports)]),
         supports,
         coefficients.take(np.concatenate(supports), axis=1),
         np.array([intercept for _, intercept, _ in fitted]),
@@ -94,45 +98,71 @@ def fit(point: dict[str, Any], chosen: Bytes, labels: Labels, names: list[str], 
     )
 
 
-def predict(model: SVC, wanted: Bytes, title: str) -> Labels:
-    """What a fitted SVC predicts, several pieces of the images at a time.
+def predict(model: SVC, images: Bytes, run: Run = one_after_another) -> Labels:
+    """Predict labels, in several pieces.
 
     Parameters
     ----------
-    model : SVC
-        As in `kernels.predict`.
-    wanted : uint8 array of shape (n_wanted, height, width)
-    title : str
-        For the progress.
+    model
+        As in `decide`.
+    images
+        Shape (n_images, height, width).
+    run
+        Runs the pieces.
 
     Returns
     -------
-    int64 array of shape (n_wanted,)
+    int64 array of shape (n_images,)
     """
-    pieces = [slice(start, start + PIECE) for start in range(0, len(wanted), PIECE)]
     gamma, vectors = learned(model)
-    predicted = fits.run(
-        title,
-        kernels.predict,
-        [
-            fits.Task(
-                f"from image {piece.start}",
-                (model, gamma, vectors, wanted[piece]),
-                len(wanted[piece]) * len(vectors) * PER_PRODUCT,
-            )
-            for piece in pieces
-        ],
-        threads=True,
-    )
-    return np.concatenate([labels for labels, _ in predicted])
+    tasks = [
+        Task(f"from image {start}", (model, gamma, vectors, images[start : start + PIECE]))
+        for start in range(0, len(images), PIECE)
+    ]
+    decided = run(f"{len(images)} images", decide, tasks)
+    return np.concatenate([predicted for predicted, _ in decided])
 
 
-def learned(model: SVC) -> tuple[float, Bytes]:
-    """What a fitted SVC knows, as `kernels` computes with it.
+def decide(model: SVC, gamma: float, vectors: Bytes, images: Bytes) -> tuple[Labels, Floats]:
+    """Predict labels, and give the decision function: what SVC gives, much sooner.
 
     Parameters
     ----------
-    model : SVC
+    model
+        Fitted on images, flattened and scaled, with labels 0, 1, …
+    gamma, vectors
+        From `learned`.
+    images
+        Shape (n_images, height, width).
+
+    Returns
+    -------
+    predicted : int64 array of shape (n_images,)
+    decision_function : float64 array of shape (n_classes, n_images)
+        From `vote`.
+    """
+    norms = squared_norms(vectors)
+    sign = -1 if len(model.classes_) == 2 else 1
+    ends = np.cumsum(model.n_support_)
+    classes = [slice(end - count, end) for end, count in zip(ends, model.n_support_, strict=True)]
+    predicted, decision_function = [], []
+    for start in range(0, len(images), CHUNK):
+        chunk = images[start : start + CHUNK]
+        gram = products(chunk, vectors, out=scratch("gram", len(chunk), len(vectors)))
+        matrix = kernel(model.get_params(), gamma, gram, squared_norms(chunk), norms, out=gram)
+        scores = [sign * (matrix[:, rows] @ model.dual_coef_[:, rows].T) for rows in classes]
+        labels_of_chunk, decisions_of_chunk = vote(scores, sign * model.intercept_[:, None])
+        predicted.append(labels_of_chunk)
+        decision_function.append(decisions_of_chunk)
+    return np.concatenate(predicted), np.concatenate(decision_function, axis=1)
+
+
+def learned(model: SVC) -> tuple[float, Bytes]:
+    """What `decide` has to know of a fitted SVC.
+
+    Parameters
+    ----------
+    model
         Fitted on images, flattened and scaled.
 
     Returns
@@ -140,13 +170,15 @@ def learned(model: SVC) -> tuple[float, Bytes]:
     gamma : float
         As a number.
     vectors : uint8 array of shape (n_support, n_pixels)
-        Its support vectors, as they were before they were scaled.
+        The support vectors before they were scaled.
     """
     vectors = model.support_vectors_ * WHITE
     return model._gamma, np.round(vectors, out=vectors).astype(np.uint8)
 
 
-def kernel_of_class(point: dict[str, Any], gamma: float, of_class: Bytes) -> tuple[Singles, Floats]:
+def kernel_of_class(
+    point: dict[str, Any], gamma: float, class_images: Bytes
+) -> tuple[Singles, Floats]:
     """Kernel of the images of one class, which all of its pairs share.
 
     Returns
@@ -154,15 +186,15 @@ def kernel_of_class(point: dict[str, Any], gamma: float, of_class: Bytes) -> tup
     matrix : float32 array of shape (n_class, n_class)
         libsvm itself keeps its rows in single precision.
     diagonal : float64 array of shape (n_class,)
-        Which libsvm keeps in double precision.
+        libsvm keeps it in double precision.
     """
-    own = kernels.squares(of_class)
-    matrix = np.empty((len(of_class), len(of_class)), dtype=np.float32)
-    diagonal = np.empty(len(of_class))
-    for start in range(0, len(of_class), CHUNK):
+    norms = squared_norms(class_images)
+    matrix = np.empty((len(class_images), len(class_images)), dtype=np.float32)
+    diagonal = np.empty(len(class_images))
+    for start in range(0, len(class_images), CHUNK):
         part = slice(start, start + CHUNK)
-        gram = kernels.products(of_class[part], of_class)
-        block = kernels.kernel(point, gamma, gram, own[part], own, out=gram)
+        gram = products(class_images[part], class_images)
+        block = kernel(point, gamma, gram, norms[part], norms, out=gram)
         matrix[part] = block
         diagonal[part] = np.diagonal(block, offset=start)
     return matrix, diagonal
@@ -182,11 +214,12 @@ def fit_pair(
 
     Parameters
     ----------
-    point : dict
-        Arguments of SVC.
-    gamma : float
+    point
+        Arguments of `SVC`.
+    gamma
         As a number.
-    images_a, images_b : uint8 arrays of shapes (n_a, height, width), (n_b, height, width)
+    images_a, images_b
+        Shapes (n_a, height, width) and (n_b, height, width).
     matrix_a, diagonal_a, matrix_b, diagonal_b
         From `kernel_of_class`.
 
@@ -197,20 +230,20 @@ def fit_pair(
     intercept : float
     iterations : int
     """
-    a, both = len(images_a), len(images_a) + len(images_b)
-    matrix = kernels.scratch("matrix", both, both)
-    matrix[:a, :a], matrix[a:, a:] = matrix_a, matrix_b
+    first, count = len(images_a), len(images_a) + len(images_b)
+    matrix = scratch("matrix", count, count)
+    matrix[:first, :first], matrix[first:, first:] = matrix_a, matrix_b
     np.fill_diagonal(matrix, np.concatenate([diagonal_a, diagonal_b]))
-    squares_a, squares_b = kernels.squares(images_a), kernels.squares(images_b)
-    for start in range(0, a, CHUNK):
-        part = slice(start, min(start + CHUNK, a))
-        gram = kernels.products(images_a[part], images_b)
-        block = kernels.kernel(point, gamma, gram, squares_a[part], squares_b, out=gram)
-        matrix[part, a:], matrix[a:, part] = block, block.T
-    second = np.repeat([0, 1], [a, both - a])
-    model = kernels.fit_two(matrix, second, point["C"], cache_size=CACHE)
+    norms_a, norms_b = squared_norms(images_a), squared_norms(images_b)
+    for start in range(0, first, CHUNK):
+        part = slice(start, min(start + CHUNK, first))
+        gram = products(images_a[part], images_b)
+        block = kernel(point, gamma, gram, norms_a[part], norms_b, out=gram)
+        matrix[part, first:], matrix[first:, part] = block, block.T
+    second_class = np.repeat([0, 1], [first, count - first])
+    model = fit_binary(matrix, second_class, point["C"], cache_size=CACHE)
     # Where there is nothing, libsvm still writes the sign of the class.
-    coefficients = np.repeat([0.0, -0.0], [a, both - a])
+    coefficients = np.repeat([0.0, -0.0], [first, count - first])
     coefficients[model.support_] = -model.dual_coef_[0]
     return coefficients, -model.intercept_[0], model.n_iter_[0]
 
@@ -229,24 +262,23 @@ def assemble(
 
     Parameters
     ----------
-    model : SVC
-        Not fitted.
-    gamma : float
+    model
+        Not fitted yet.
+    gamma
         As a number.
-    support_vectors : float64 array of shape (n_support, n_pixels)
-    supports : list of int64 arrays
+    support_vectors
+        Shape (n_support, n_pixels).
+    supports
         For each class, which images are support vectors.
-    coefficients : float64 array of shape (n_classes - 1, n_support)
-    intercepts : float64 array of shape (n_pairs,)
-        Both in libsvm's sense: a positive decision is one for the first class.
-    iterations : int32 array of shape (n_pairs,)
-    samples : int
-        Number of images.
-
-    Returns
-    -------
-    SVC
-        The same.
+    coefficients
+        Shape (n_classes - 1, n_support). A positive decision is one for the first class of a pair,
+        as in libsvm.
+    intercepts
+        Shape (n_pairs,), with the same signs.
+    iterations
+        Shape (n_pairs,).
+    samples
+        Number of training images.
     """
     classes = len(supports)
     model._sparse = False

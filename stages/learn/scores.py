@@ -1,16 +1,16 @@
 """Scores of predictions, and how sure one can be of them."""
 
 import numpy as np
-import pandas as pd
 from scipy.stats import binomtest
 
 from stages.learn.images import Labels
 
+LEVEL = 0.05  # of McNemar's test: above it, neither model is called better
 Z95 = 1.959963984540054  # 97.5 % of the normal distribution lie below
 
 
 def error(actual: Labels, predicted: Labels) -> float:
-    """Fraction of the images that are given a wrong label."""
+    """Share of the images that are given a wrong label."""
     return float((actual != predicted).mean())
 
 
@@ -26,6 +26,14 @@ def wilson_margin(actual: Labels, predicted: Labels) -> float:
     return float(interval.high - interval.low) / 2
 
 
+def of_test_images(actual: Labels, predicted: Labels) -> dict[str, float]:
+    """Test error, and half the width of its interval at 95 %."""
+    return {
+        "test_error": error(actual, predicted),
+        "test_error_margin95": wilson_margin(actual, predicted),
+    }
+
+
 def mcnemar(actual: Labels, first: Labels, second: Labels) -> tuple[float, float, float]:
     """Compare two models on the same images.
 
@@ -36,8 +44,8 @@ def mcnemar(actual: Labels, first: Labels, second: Labels) -> tuple[float, float
     margin : float
         Half the width of its interval at 95 %, from paired differences.
     p : float
-        Exact McNemar: how likely a split of the disagreements at least as uneven is, if
-        neither model were better.
+        Exact McNemar: the probability that the disagreements split at least as unevenly if
+        neither model is better.
 
     Notes
     -----
@@ -54,12 +62,12 @@ def mcnemar(actual: Labels, first: Labels, second: Labels) -> tuple[float, float
     return difference, Z95 * float(np.sqrt(variance)), float(p)
 
 
-def table(names: list[str], actual: Labels, predicted: Labels) -> pd.DataFrame:
-    """Predictions beside the truth, by the names of the classes.
-
-    Returns
-    -------
-    DataFrame with columns actual and predicted, a row for each image in its order
-    """
-    by_label = np.array(names)
-    return pd.DataFrame({"actual": by_label[actual], "predicted": by_label[predicted]})
+def network_or_svm(actual: Labels, network: Labels, svm: Labels) -> dict[str, float | str]:
+    """Which of the two has the smaller test error, if McNemar's test tells them apart."""
+    difference, margin, p = mcnemar(actual, network, svm)
+    return {
+        "better": "neither" if p >= LEVEL else "svm" if difference > 0 else "mlp",
+        "error_difference": difference,
+        "error_difference_margin95": margin,
+        "mcnemar_p": p,
+    }

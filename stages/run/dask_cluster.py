@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_info
 
 from stages import SAME_BYTES
 from stages.errors import UserError
+from stages.run import memory
 
 try:
     import distributed
@@ -40,13 +41,13 @@ LARGE = 100_000  # bytes of an array that is sent to a worker once, and not with
 PACKAGES = ("numpy", "scipy", "scikit-learn", "joblib", "distributed")
 
 
-def _hash_of_stages() -> str:
-    stages = Path(__file__).parents[1]
-    files = sorted([*stages.glob("*.py"), *stages.glob("common/*.py")])
+def hash_of_code(folder: Path) -> str:
+    """Hash of all Python files in a folder and in the folders below it."""
+    files = sorted(folder.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
-CODE = _hash_of_stages()  # when this process loaded it
+CODE = hash_of_code(Path(__file__).parents[1])  # when this process loaded it
 
 
 @cache
@@ -239,4 +240,6 @@ def _call(
     refuse(distributed.get_worker().address, about(), ours)
     for place, array in zip(places, arrays, strict=True):
         values[place] = array
-    return function(*values)
+    result = function(*values)
+    memory.give_back()  # the worker goes on, with another call or none
+    return result

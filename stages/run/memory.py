@@ -17,8 +17,7 @@ import psutil
 from stages.errors import UserError
 
 SELF = Path("/proc/self")
-SHARE, MORE = 1.02, 12_000_000  # for what is too small to reckon, the latter in bytes
-KEPT = 2**24  # bytes: of freed arrays below 32 MB the C library keeps some, half of that or so
+MARGIN, MARGIN_BYTES = 1.02, 12_000_000  # for what is too small to reckon
 M_ARENA_MAX = -8  # <malloc.h>
 
 # Files of a control group, by the kind of its file system: limits, use, and what of the use are
@@ -42,40 +41,36 @@ def check(samples: int, key: str, needed: Callable[[int], float]) -> None:
 
     Parameters
     ----------
-    samples : int
-    key : str
+    samples
+        Number of images.
+    key
         The parameter that asks for this many, for the message.
-    needed : function of int
-        Bytes that so many images will take, at most and beyond what is taken already.
+    needed
+        Gives the bytes for a number of images, as `memory_needed` does.
 
     Raises
     ------
     UserError
         If they do not fit; says how many would.
     """
-    room = free()
+    available = free()
 
-    def taken(samples: int) -> float:
+    def memory_for(samples: int) -> float:
         return with_margin(needed(samples))
 
-    if taken(samples) > room:
+    if memory_for(samples) > available:
         # A little less than fits now: at the next run as much may not be free again.
-        largest = bisect_right(range(1, samples), 0.99 * room, key=taken)
+        largest = bisect_right(range(1, samples), 0.99 * available, key=memory_for)
         raise UserError(
-            f"params.yaml: {key} is {samples}, which takes {taken(samples) / 1e9:.1f} GB, and "
-            f"{room / 1e9:.1f} GB are free here; "
+            f"params.yaml: {key} is {samples}, which takes {memory_for(samples) / 1e9:.1f} GB, and "
+            f"{available / 1e9:.1f} GB are free here; "
             + (f"the largest that fits is {largest}." if largest else "no number of images fits.")
         )
 
 
 def with_margin(reckoned: float) -> float:
-    """Bytes that are taken where so many were reckoned: what is too small to reckon, too."""
-    return reckoned * SHARE + MORE
-
-
-def kept(freed: float) -> float:
-    """About how many bytes of freed arrays are not given back to the system at once."""
-    return min(freed, KEPT)
+    """Bytes that were reckoned, and a margin for what is too small to reckon."""
+    return reckoned * MARGIN + MARGIN_BYTES
 
 
 def share_one_heap() -> None:

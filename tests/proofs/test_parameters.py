@@ -16,9 +16,9 @@ from ruamel.yaml import YAML
 
 from stages import fetch
 from stages.errors import UserError
-from stages.files import settings
+from stages.files import settings, sources
 from stages.files.idx import write_idx
-from stages.run import fits
+from stages.run import concurrency
 from tests.conftest import Count, Run, results
 from tests.test_dvc_yaml import STAGES
 from tests.test_settings import Key, at, dotted, leaves, sections
@@ -224,7 +224,7 @@ def test_the_pipeline_stops_at_odd_yaml_before_anything_is_lost(
         (
             "kmeans",
             {"kmeans.n_init": 3},
-            {fits.PROCESSES: "two"},
+            {concurrency.PROCESSES: "two"},
             r"FIT_PROCESSES is 'two', but must be a whole number above 0\.",
         ),
     ],
@@ -263,7 +263,7 @@ def test_more_clusters_than_images_differ_lose_nothing_that_does_not_come_back(
         for kind, array in (("images", pixels), ("labels", labels)):
             path = folder / f"{which}-{kind}.idx"
             write_idx(path, array)
-            digests[path.name] = fetch.sha256(path)
+            digests[path.name] = sources.sha256(path)
     labels_of_four = ["a", "b", "c", "d"]
     source = {"labels": labels_of_four, "mirrors": ["data/twins"], "sha256": digests}
     params = {
@@ -422,7 +422,7 @@ def test_accepted_parameters_run(
     monkeypatch: pytest.MonkeyPatch,
     count: Count,
 ) -> None:
-    monkeypatch.setenv(fits.PROCESSES, "1")
+    monkeypatch.setenv(concurrency.PROCESSES, "1")
     ran = 0
 
     @hypothesis.settings(proven, max_examples=30)
@@ -430,7 +430,7 @@ def test_accepted_parameters_run(
     def check(values: dict[str, Any]) -> None:
         nonlocal ran
         labels = values["data"].pop("labels")
-        digests = {path.name: fetch.sha256(path) for path in sorted(dots.iterdir())}
+        digests = {path.name: sources.sha256(path) for path in sorted(dots.iterdir())}
         source = {"labels": labels, "mirrors": [str(dots)], "sha256": digests}
         values["data"]["datasets"] = {values["data"]["dataset"]: source}
         params = settings.check(values)

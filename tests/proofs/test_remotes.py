@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from stages import fetch
+from stages.files import sources
 from tests.conftest import Run, results, run_in
 from tests.processes import wait_until
 from tests.proofs.conftest import tool
@@ -147,12 +147,12 @@ def test_a_registered_version_of_a_model_is_had_from_anywhere_without_the_projec
     run("git", "clone", "--quiet", "--bare", ".", "../hosted")
     run("git", "remote", "add", "origin", str(tmp_path / "hosted"))
     run("sh", "-ec", "\n".join(TO_A_FOLDER).replace("/path/to/storage", str(tmp_path / "storage")))
-    first = fetch.sha256(project / "models/mlp.skops")
+    first = sources.sha256(project / "models/mlp.skops")
     shown = run("sh", "-ec", "\n".join(register)).stdout
     assert re.search(r"mlp +\W v0\.0\.1 +\W v0\.0\.1", shown)
 
     run("dvc", "exp", "run", "--set-param", "mlp.alpha=0.5")
-    second = fetch.sha256(project / "models/mlp.skops")
+    second = sources.sha256(project / "models/mlp.skops")
     assert second != first
     run("git", "commit", "--quiet", "--all", "--message=other networks")
     run("dvc", "push")
@@ -160,7 +160,7 @@ def test_a_registered_version_of_a_model_is_had_from_anywhere_without_the_projec
     (tmp_path / "elsewhere/models").mkdir(parents=True)
     script = "\n".join(elsewhere).replace("<this repository>", str(tmp_path / "hosted"))
     run_in(tmp_path / "elsewhere")("sh", "-ec", script)
-    made = {path.name: fetch.sha256(path) for path in (tmp_path / "elsewhere").rglob("*.skops")}
+    made = {path.name: sources.sha256(path) for path in (tmp_path / "elsewhere").rglob("*.skops")}
     assert made == {"mlp.skops": second, "first.skops": first}
     gone = run_in(tmp_path / "elsewhere")(
         *elsewhere[1].replace("v0.0.1", "v0.0.3").replace("<this repository>", "../hosted").split(),

@@ -33,7 +33,7 @@ import numpy as np
 from stages.errors import UserError
 from stages.files import artifacts, prepared, settings
 from stages.files.settings import Settings
-from stages.run import fits, stage
+from stages.run import concurrency, stage
 from stages.run.terminal import say
 from tools.bench import compare, measure, report
 from tools.bench.notebook import Arrays
@@ -177,7 +177,7 @@ class Bench:
             "machine": {
                 **machine.about(),
                 "memory_gb": round(psutil.virtual_memory().total / 1e9),
-                "fit_processes": fits.processes(),
+                "fit_processes": concurrency.at_once(),
             },
             "notebook_blas": notebook_blas(folder),
             "samples": {},
@@ -276,7 +276,7 @@ class Bench:
         last[found["best"]] = found["final_epochs"] * batches
         of_batch = products["seconds"]
         # The search keeps all processes busy, the last fit one.
-        seconds = search @ of_batch / fits.processes() + last @ of_batch
+        seconds = search @ of_batch / concurrency.at_once() + last @ of_batch
         speed = (search + last) @ products["operations"] / ((search + last) @ of_batch)
         self.results["floor"] = {"seconds": round(seconds, 3), "gigaflops": round(speed / 1e9, 1)}
         if (worst := measure.worst_factor(self.estimates)) is not None:

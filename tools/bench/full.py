@@ -10,18 +10,18 @@ that the same commit makes again to docs/full.json.
 from pathlib import Path
 from typing import Any
 
-from stages import kmeans, mlp_search, svm_eval  # before NumPy is loaded
-from stages.files import prepared
+from stages.files import artifacts, prepared  # before NumPy is loaded
 
 # isort: split
 import numpy as np
+from sklearn.neural_network import MLPClassifier
 
 from stages.errors import UserError
-from stages.files import artifacts
 from stages.files.settings import Mlp, Settings
-from stages.learn import images, one_against_one, scores
-from stages.learn.images import Bytes, Labels, Pixels
-from stages.run import fits, memory, stage
+from stages.learn import clusters, kernel_search, networks, one_against_one, scores
+from stages.learn.images import Bytes, Dataset, Labels, scaled, training_set
+from stages.learn.tasks import Task
+from stages.run import fits, memory, memory_needed, stage, time_needed
 from stages.run.terminal import print_table
 
 RESULTS = Path("docs/full.json")
@@ -44,64 +44,47 @@ def architectures(mlp: Mlp) -> list[list[int]]:
         best = artifacts.read_json(Path("metrics/mlp.json"))["large"]["architecture"]
     except FileNotFoundError:
         raise UserError("metrics/mlp.json is missing: run `dvc repro` first.") from None
-    winner = next(a for a in mlp.architectures if mlp_search.name(a) == best)
+    winner = next(a for a in mlp.architectures if networks.name(a) == best)
     return [winner] if winner == COMMON else [winner, COMMON]
 
 
-def fit_network(
-    architecture: list[int],
-    mlp: Mlp,
-    seed: int,
-    pixels: Pixels,
-    labels: Labels,
-    test_pixels: Pixels,
-) -> tuple[Labels, int]:
-    """Predictions of the test images, and number of epochs, of a network fitted to all others."""
-    model = mlp_search.fit(mlp_search.network(architecture, mlp, seed), pixels, labels)
-    return model.predict(test_pixels), model.n_iter_
-
-
-def networks(
-    dataset: images.Dataset, chosen: Bytes, labels: Labels, params: Settings
+def fit_networks(
+    dataset: Dataset, candidates: list[MLPClassifier], images: Bytes, labels: Labels, dtype: str
 ) -> dict[str, Any]:
     """Fit the networks to all images; their test errors and epochs."""
-    dtype = params.data.dtype
-    pixels, test_pixels = (images.scaled(x, dtype) for x in (chosen, dataset.test_images))
-    tried = architectures(params.mlp)
-    classes = len(dataset.labels)
-    fitted = fits.run(
-        f"full: networks, {len(labels)} images",
-        fit_network,
-        [
-            fits.Task(
-                mlp_search.name(architecture),
-                (architecture, params.mlp, params.seed, pixels, labels, test_pixels),
-                mlp_search.seconds(architecture, params.mlp, len(labels), pixels.shape[1], classes),
-            )
-            for architecture in tried
-        ],
+    pixels, test_pixels = (scaled(x, dtype) for x in (images, dataset.test_images))
+    tasks = [
+        Task(networks.name(model.hidden_layer_sizes), (model, pixels, labels, test_pixels))
+        for model in candidates
+    ]
+    fitted = fits.in_processes("full")(
+        f"networks, {len(labels)} images", networks.fit_and_predict, tasks
     )
     return {
-        mlp_search.name(architecture): {
-            "test_error": scores.error(dataset.test_labels, predicted),
-            "epochs": epochs,
-        }
-        for architecture, (predicted, epochs) in zip(tried, fitted, strict=True)
+        task.name: {"test_error": scores.error(dataset.test_labels, predicted), "epochs": epochs}
+        for task, (predicted, epochs) in zip(tasks, fitted, strict=True)
     }
 
 
-def machine(
-    dataset: images.Dataset, chosen: Bytes, labels: Labels, params: Settings
+def fit_svm(
+    dataset: Dataset, images: Bytes, labels: Labels, points: list[dict[str, Any]], folds: int
 ) -> dict[str, Any]:
     """Search for a kernel, and fit an SVC with the best one to all images."""
-    svm, searched = params.svm, slice(SEARCHED)
-    points = svm_eval.points_of(svm.grid)
-    accuracy = svm_eval.cross_validate(
-        chosen[searched], labels[searched], points, svm.folds, dataset.labels
+    accuracy = kernel_search.cross_validate(
+        images[:SEARCHED],
+        labels[:SEARCHED],
+        points,
+        folds,
+        dataset.labels,
+        fits.in_threads("full: kernel search"),
     ).mean(axis=1)
     best = int(accuracy.argmax())
-    model = one_against_one.fit(points[best], chosen, labels, dataset.labels, "full: SVC")
-    predicted = one_against_one.predict(model, dataset.test_images, "full: test images")
+    model = one_against_one.fit(
+        points[best], images, labels, dataset.labels, fits.in_threads("full: SVC")
+    )
+    predicted = one_against_one.predict(
+        model, dataset.test_images, fits.in_threads("full: predicting the test set")
+    )
     return {
         "search": [{**p, "cv_accuracy": a} for p, a in zip(points, accuracy, strict=True)],
         "best": {
@@ -112,44 +95,56 @@ def machine(
     }
 
 
-def clusters(chosen: Bytes, labels: Labels, params: Settings) -> dict[str, float]:
+def mean_silhouettes(images: Bytes, labels: Labels, params: Settings) -> dict[str, float]:
     """Mean silhouette by number of clusters."""
-    pixels = images.scaled(chosen[:SEARCHED], params.data.dtype)
-    fitted = kmeans.fit_all(pixels, labels[:SEARCHED], params.kmeans, params.seed)
-    silhouettes = kmeans.silhouettes_of(pixels, {k: m.labels_ for k, m in fitted.items()})
-    return {str(k): float(silhouettes[k].mean()) for k in params.kmeans.k}
+    kmeans, pixels = params.kmeans, scaled(images[:SEARCHED], params.data.dtype)
+    fitted = clusters.fit_all(
+        pixels,
+        labels[:SEARCHED],
+        [*kmeans.k, kmeans.clusters],
+        kmeans.n_init,
+        params.seed,
+        fits.in_threads("full: clusters"),
+    )
+    silhouettes = clusters.silhouettes(pixels, {k: m.labels_ for k, m in fitted.items()})
+    return {str(k): float(silhouettes[k].mean()) for k in kmeans.k}
 
 
-def announce(dataset: images.Dataset, chosen: Bytes, labels: Labels, params: Settings) -> None:
+def announce(
+    images: Bytes,
+    labels: Labels,
+    candidates: list[MLPClassifier],
+    points: list[dict[str, Any]],
+    params: Settings,
+) -> None:
     """Say about how long all of it takes."""
-    svm, pixels, classes = params.svm, chosen[0].size, len(dataset.labels)
-    points = svm_eval.points_of(svm.grid)
-    searched = chosen[:SEARCHED]
+    searched, kmeans = images[:SEARCHED], params.kmeans
+    classes = len(np.unique(labels))
+    seconds = (
+        time_needed.svm_seconds(searched, labels[:SEARCHED], points, params.svm.folds)
+        + time_needed.svm_seconds(images, labels, points[-1:], 1)
+        + time_needed.clustering_seconds(searched.size, {*kmeans.k, kmeans.clusters}, kmeans.n_init)
+    )
     alone = max(
-        mlp_search.seconds(architecture, params.mlp, len(labels), pixels, classes)
-        for architecture in architectures(params.mlp)
+        time_needed.network_seconds(model, len(labels), images[0].size, classes)
+        for model in candidates
     )
-    shared = (
-        svm_eval.expected(searched, labels[:SEARCHED], points, svm.folds)
-        + svm_eval.expected(chosen, labels, points[-1:], 1)
-        + sum(kmeans.expected(searched.size, params.kmeans).values())
-    )
-    fits.announce("full", shared, alone)
+    time_needed.announce("full", seconds, alone)
 
 
-def check_memory(chosen: Bytes, labels: Labels, params: Settings) -> None:
+def check_memory(images: Bytes, labels: Labels, points: list[dict[str, Any]]) -> None:
     """Check that there is memory for the largest fit, the support vector machine's.
 
     Raises
     ------
     UserError
+        If there is not.
     """
-    points, size = svm_eval.points_of(params.svm.grid), chosen[0].size
-    reckoned = svm_eval.taken_by_fit(np.bincount(labels).tolist(), size, points)
-    taken = memory.with_margin(reckoned)
-    if taken > memory.free():
+    counts = np.bincount(labels).tolist()
+    needed = memory.with_margin(memory_needed.svm_fit(counts, images[0].size, points))
+    if needed > memory.free():
         raise UserError(
-            f"A support vector machine of all {len(labels)} images takes {taken / 1e9:.1f} GB, "
+            f"A support vector machine of all {len(labels)} images takes {needed / 1e9:.1f} GB, "
             f"and {memory.free() / 1e9:.1f} GB are free here: run it on a larger machine."
         )
 
@@ -157,14 +152,19 @@ def check_memory(chosen: Bytes, labels: Labels, params: Settings) -> None:
 def main(params: Settings) -> None:
     """Fit all, show it beside the field's table."""
     dataset = prepared.load()
-    chosen, labels = images.training_set(dataset, len(dataset.train_labels), "all images")
-    check_memory(chosen, labels, params)
-    announce(dataset, chosen, labels, params)
+    images, labels = training_set(dataset, len(dataset.train_labels), "all images")
+    points = kernel_search.grid_points(params.svm.grid.kernels)
+    candidates = [
+        networks.network(architecture, params.seed, **params.mlp.hyperparameters)
+        for architecture in architectures(params.mlp)
+    ]
+    check_memory(images, labels, points)
+    announce(images, labels, candidates, points, params)
     found = {
         "samples": {"all": len(labels), "searched": min(SEARCHED, len(labels))},
-        "mlp": networks(dataset, chosen, labels, params),
-        "svm": machine(dataset, chosen, labels, params),
-        "silhouette": clusters(chosen, labels, params),
+        "mlp": fit_networks(dataset, candidates, images, labels, params.data.dtype),
+        "svm": fit_svm(dataset, images, labels, points, params.svm.folds),
+        "silhouette": mean_silhouettes(images, labels, params),
     }
     artifacts.write_json(RESULTS, found)
     print_table(

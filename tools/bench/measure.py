@@ -14,9 +14,9 @@ from typing import NamedTuple
 import psutil
 
 import stages
-from stages import fetch
 from stages.errors import UserError
-from stages.run import fits
+from stages.files import sources
+from stages.run import concurrency
 from stages.run.lifetime import end_with_parent
 from tools.verify import __main__ as verify
 
@@ -24,7 +24,7 @@ from tools.verify import __main__ as verify
 PRESET = re.compile(
     "(BLIS|DASK|GOMP|GOTO|JOBLIB|KMP|LOKY|MKL|NPY|OMP|OPENBLAS|SKLEARN|VECLIB)_",
 )
-OURS = {*stages.CONTRACT, fetch.MIRROR, fits.PROCESSES, "PYTHONWARNINGS", "CI"}
+OURS = {*stages.CONTRACT, sources.MIRROR, concurrency.PROCESSES, "PYTHONWARNINGS", "CI"}
 
 LOOK_AGAIN = 0.2  # seconds
 ESTIMATE = re.compile(r"(?P<title>.+): (?P<done>\d+) of (?P<total>\d+)(?P<rest>.*)")

@@ -16,17 +16,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from stages import kmeans, mlp_search, svm_eval  # before NumPy is loaded
-from stages.files import prepared
+from stages.files import prepared  # before NumPy is loaded
 
 # isort: split
 import numpy as np
 from sklearn.model_selection import ParameterGrid
 
 from stages.files.settings import Settings
+from stages.learn import clusters as kmeans
 from stages.learn import images, one_against_one
+from stages.learn import kernel_search as kernels
+from stages.learn import networks as mlp
 from stages.learn.images import Dataset
-from stages.run import fits, stage
+from stages.learn.tasks import Task
+from stages.run import concurrency, fits, stage
 from tools.bench.notebook import POINTS, Arrays, Clock, learned
 from tools.shared.arguments import Parser
 
@@ -41,15 +44,22 @@ def networks(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> 
     dtype = params.data.dtype
     chosen, labels = images.training_set(dataset, samples, SAMPLES)
     pixels = images.scaled(chosen, dtype)
-    title = f"networks: {samples} images"
+    candidates = [
+        mlp.network(architecture, params.seed, **params.mlp.hyperparameters)
+        for architecture in params.mlp.architectures
+    ]
     with clock.time("search"):
-        found = mlp_search.search(pixels, labels, params.mlp, params.seed, title)
+        accuracy, epochs = mlp.cross_validate(
+            candidates, pixels, labels, params.mlp.folds, fits.in_processes("networks")
+        )
+        best = int(accuracy.mean(axis=1).argmax())
+        model = mlp.fit(candidates[best], pixels, labels)
     return {
-        "means": found.accuracy.mean(axis=1),
-        "epochs": found.epochs,
-        "final_epochs": np.array(found.model.n_iter_),
-        "best": np.array(found.best),
-        **learned(found.model, images.scaled(dataset.test_images, dtype)),
+        "means": accuracy.mean(axis=1),
+        "epochs": epochs,
+        "final_epochs": np.array(model.n_iter_),
+        "best": np.array(best),
+        **learned(model, images.scaled(dataset.test_images, dtype)),
     }
 
 
@@ -58,10 +68,10 @@ def products(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> 
     inputs, classes = dataset.train_images[0].size, len(dataset.labels)
     batch = min(BATCH, samples)
     layers = [[inputs, *widths, classes] for widths in params.mlp.architectures]
-    tasks = [fits.Task("", (widths, batch, params.data.dtype), 1) for widths in layers]
-    shared = [task for task in tasks for _ in range(fits.processes())]
+    tasks = [Task("", (widths, batch, params.data.dtype)) for widths in layers]
+    on_every_core = [task for task in tasks for _ in range(concurrency.at_once())]
     with clock.time("all"):
-        seconds = fits.run("products", products_of_batch, shared)
+        seconds = fits.in_processes("products")("batches", products_of_batch, on_every_core)
     return {
         "batch": np.array(batch),
         "seconds": np.reshape(seconds, (len(layers), -1)).mean(axis=1),
@@ -93,7 +103,8 @@ def products_of_batch(widths: list[int], batch: int, dtype: str) -> float:
 
 def kernel_search(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
     """Search the kernels."""
-    return cross_validate(dataset, samples, svm_eval.points_of(params.svm.grid), params, clock)
+    grid = kernels.grid_points(params.svm.grid.kernels)
+    return cross_validate(dataset, samples, grid, params, clock)
 
 
 def points(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
@@ -111,7 +122,9 @@ def cross_validate(
     """Mean accuracy of each point of a grid."""
     chosen, labels = images.training_set(dataset, samples, SAMPLES)
     with clock.time("search"):
-        accuracy = svm_eval.cross_validate(chosen, labels, grid, params.svm.folds, dataset.labels)
+        accuracy = kernels.cross_validate(
+            chosen, labels, grid, params.svm.folds, dataset.labels, fits.in_threads("kernels")
+        )
     return {"means": accuracy.mean(axis=1)}
 
 
@@ -121,16 +134,18 @@ def svm(
     """Fit the kernel that won; training error, test error."""
     chosen, labels = images.training_set(dataset, samples, SAMPLES)
     with clock.time("fit"):
-        model = one_against_one.fit(BEST, chosen, labels, dataset.labels, "svm")
+        model = one_against_one.fit(BEST, chosen, labels, dataset.labels, fits.in_threads("svm"))
     with clock.time("score"):
-        wanted = [dataset.test_images, *([chosen] if train_error else [])]
-        predicted, *retold = (one_against_one.predict(model, x, "predictions") for x in wanted)
+        image_sets = [dataset.test_images, *([chosen] if train_error else [])]
+        predicted, *predicted_training = (
+            one_against_one.predict(model, x, fits.in_threads("predictions")) for x in image_sets
+        )
     return {
         "support": model.support_,
         "coefficients": model.dual_coef_,
         "intercepts": model.intercept_,
         "predicted": predicted,
-        "retold": np.concatenate([*retold, labels[:0]]),
+        "retold": np.concatenate([*predicted_training, labels[:0]]),
     }
 
 
@@ -155,11 +170,13 @@ def cluster(
     """Find some numbers of clusters, and the mean silhouette of each."""
     chosen, labels = images.training_set(dataset, samples, SAMPLES)
     pixels = images.scaled(chosen, params.data.dtype)
-    asked = params.kmeans.model_copy(update={"samples": samples, "k": ks})
+    all_ks, n_init = [*ks, params.kmeans.clusters], params.kmeans.n_init
     with clock.time("all"):
-        models = kmeans.fit_all(pixels, labels, asked, params.seed)
+        models = kmeans.fit_all(
+            pixels, labels, all_ks, n_init, params.seed, fits.in_threads("clusters")
+        )
         found = {k: model.labels_ for k, model in models.items()}
-        silhouettes = kmeans.silhouettes_of(pixels, found)
+        silhouettes = kmeans.silhouettes(pixels, found)
     return {
         **{f"labels_{k}": of_images for k, of_images in found.items()},
         "silhouettes": np.array([silhouettes[k].mean() for k in ks]),

@@ -9,6 +9,7 @@ is set.
 import os
 
 from stages import fetch
+from stages.files import sources
 from stages.files.settings import Settings
 from stages.run import stage
 from stages.run.terminal import say
@@ -20,14 +21,14 @@ def main(params: Settings) -> None:
     """Bring the images; run the pipeline on them."""
     try:
         fetch.main(params)
-    except fetch.NoSourceError as error:
+    except sources.NoSourceError as error:
         # A mirror that was named should have been right.
-        if os.environ.get("CI") or os.environ.get(fetch.MIRROR):
+        if os.environ.get("CI") or os.environ.get(sources.MIRROR):
             raise
         say(f"{error}\n\n{'*' * 78}\nRUNNING THE DEMO INSTEAD, on drawn garments: none of the")
         say(f"numbers and pictures below are those of the real images.\n{'*' * 78}\n")
         demo.main(params)
-        say(f"For the real images: make {fetch.MIRROR}=FOLDER-OR-URL, or with a network, make.")
+        say(f"For the real images: make {sources.MIRROR}=FOLDER-OR-URL, or with a network, make.")
     else:
         use_this_python()
         os.execvp("dvc", ["dvc", "repro"])

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stages.files import models, prepared
-from stages.learn import images, kernels, one_against_one
+from stages.learn import images, one_against_one
 
 # isort: split
 import numpy as np
@@ -140,7 +140,7 @@ def classify(model: MLPClassifier | SVC, chosen: Bytes) -> tuple[Labels, Floats]
         gives, through matrix products.
     """
     if isinstance(model, SVC):
-        predicted, support = kernels.predict(model, *one_against_one.learned(model), chosen)
+        predicted, support = one_against_one.decide(model, *one_against_one.learned(model), chosen)
     else:
         support = model.predict_proba(images.scaled(chosen, model.coefs_[0].dtype.name)).T
         predicted = support.argmax(axis=0)

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stages import mlp_search, noise  # before NumPy is loaded
-from stages.files import idx
+from stages.files import idx  # before NumPy is loaded
 
 # isort: split
 import numpy as np
@@ -20,9 +19,9 @@ import pandas as pd
 
 from stages.files import artifacts
 from stages.files.settings import Settings
-from stages.learn import images, scores
+from stages.learn import draws, images, networks, scores
 from stages.learn.images import Bytes, Dataset, Labels
-from stages.run import stage
+from stages.run import fits, stage
 from stages.run.terminal import say
 from tools.review import verdicts
 
@@ -36,11 +35,12 @@ class Run(NamedTuple):
 
     Attributes
     ----------
-    architecture : str
+    architecture
         The best.
-    predicted : int64 array of shape (n_test_images,)
-    draws : dict
-        Its test errors on other draws, as in `metrics/noise.json`.
+    predicted
+        Labels of the test images, shape (n_test_images,).
+    draws
+        Test errors of the best on other draws, as in `metrics/noise.json`.
     """
 
     architecture: str
@@ -53,36 +53,37 @@ def run(raw: Dataset, params: Settings, seed: int) -> Run:
 
     Parameters
     ----------
-    raw : Dataset
+    raw
         Images in the order of their files.
-    params : Settings
-    seed : int
-        What is used in place of that of `params`.
+    params
+        All but the seed counts.
+    seed
+        Of the order of the images, the first weights and the draws.
     """
     params = params.model_copy(update={"seed": seed})
     order = images.order(len(raw.train_labels), seed)
     dataset = raw._replace(
         train_images=raw.train_images[order], train_labels=raw.train_labels[order]
     )
-    samples, folds, dtype = params.mlp.small_samples, params.mlp.folds, params.data.dtype
-    chosen, labels = images.training_set(dataset, samples, "mlp.small_samples", folds)
+    mlp, dtype = params.mlp, params.data.dtype
+    chosen, labels = images.training_set(dataset, mlp.small_samples, "mlp.small_samples", mlp.folds)
     pixels = images.scaled(chosen, dtype)
-    found = mlp_search.search(pixels, labels, params.mlp, seed, f"seed {seed}")
-    architecture = mlp_search.name(params.mlp.architectures[found.best])
-    best = {"architecture": architecture, "samples": samples}
-    errors = noise.network_errors(dataset, {"small": best}, params)["small"]
-    predicted = found.model.predict(images.scaled(dataset.test_images, dtype))
-    return Run(architecture, predicted, noise.summary(errors))
+    candidates = [networks.network(a, seed, **mlp.hyperparameters) for a in mlp.architectures]
+    runner = fits.in_processes(f"seed {seed}")
+    accuracy, _ = networks.cross_validate(candidates, pixels, labels, mlp.folds, runner)
+    best = int(accuracy.mean(axis=1).argmax())
+    predicted, _ = networks.fit_and_predict(
+        candidates[best], pixels, labels, images.scaled(dataset.test_images, dtype)
+    )
+    winner = networks.network(mlp.architectures[best], seed, **mlp.hyperparameters)
+    (errors,) = draws.network_errors(
+        dataset, [(winner, mlp.small_samples)], seed, params.noise.repeats, dtype, runner
+    )
+    return Run(networks.name(mlp.architectures[best]), predicted, draws.summary(errors))
 
 
 def flipped(labels: Bytes, classes: int, seed: int) -> Bytes:
-    """Labels of which a tenth are others, drawn with a seed.
-
-    Parameters
-    ----------
-    labels : uint8 array of shape (n_images,)
-    classes, seed : int
-    """
+    """Labels of which a tenth are flipped, drawn with a seed."""
     random = np.random.default_rng(seed)  # not the generator that orders the images
     which = random.permutation(len(labels))[: round(FLIPPED * len(labels))]
     changed = np.array(labels)

@@ -34,9 +34,8 @@ from dvc.repo import Repo
 from dvc.stage import PipelineStage
 from ruamel.yaml.error import YAMLError
 
-from stages import fetch
 from stages.errors import UserError
-from stages.files import artifacts, idx
+from stages.files import artifacts, idx, sources
 from stages.run.lifetime import end_with_parent
 from stages.run.terminal import print_table, say
 from tools.shared import differences, machine
@@ -297,10 +296,10 @@ def environment(clone: Path, here: bool) -> dict[str, str]:
 
 def mirror(raw: Path | None) -> dict[str, str]:
     """Where a run gets its raw files first: --raw, else $FASHION_MNIST_MIRROR, else data/raw."""
-    given = os.environ.get(fetch.MIRROR, "")
+    given = os.environ.get(sources.MIRROR, "")
     if raw is None and "://" in given:
-        return {fetch.MIRROR: given}
-    return {fetch.MIRROR: str(Path(raw or given or idx.RAW).expanduser().absolute())}
+        return {sources.MIRROR: given}
+    return {sources.MIRROR: str(Path(raw or given or idx.RAW).expanduser().absolute())}
 
 
 def run_from_nothing(commit: str, folder: Path, here: bool, raw: Path | None) -> dict[str, Any]:

@@ -1,0 +1,172 @@
+"""Other draws: how far a test error moves when nothing changes but the training images.
+
+Each draw takes other training images, and a network gets other first weights too.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.neural_network import MLPClassifier
+
+from stages.learn import images, networks, one_against_one, scores
+from stages.learn.images import Bytes, Dataset, Labels
+from stages.learn.tasks import Run, Task, one_after_another
+
+
+def draw(labels: Bytes, samples: int, seed: int, number: int) -> tuple[Labels, int]:
+    """Draw training images and a seed.
+
+    Parameters
+    ----------
+    labels
+        Of all training images, shape (n_images,).
+    samples
+        How many images to draw; some of every class are among them, as a fit needs them.
+    seed, number
+        Other draws for each pair of the two.
+
+    Returns
+    -------
+    rows : int64 array of shape (samples,)
+        Which images.
+    seed : int
+        For the first weights and the order of the batches.
+    """
+    random = np.random.RandomState([seed, number])
+    classes = len(np.unique(labels))
+    while True:
+        rows = random.permutation(len(labels))[:samples]
+        if len(np.unique(labels[rows])) == classes:
+            return rows, int(random.randint(2**31))
+
+
+def network_errors(
+    dataset: Dataset,
+    candidates: Sequence[tuple[MLPClassifier, int]],
+    seed: int,
+    draws: int,
+    dtype: str,
+    run: Run = one_after_another,
+) -> list[list[float]]:
+    """Test errors of networks on draws.
+
+    Parameters
+    ----------
+    dataset
+        The draws are taken from its training images.
+    candidates
+        Networks that are not fitted yet, each with its number of training images.
+    seed
+        Of the draws.
+    draws
+        Number of draws for each network.
+    dtype
+        float64 or float32.
+    run
+        Runs the fits.
+
+    Returns
+    -------
+    list of lists of float
+        For each network the error of each draw.
+
+    Raises
+    ------
+    UserError
+        If the weights of a network grow beyond all bounds.
+    """
+    tasks = [
+        Task(
+            f"{networks.name(model.hidden_layer_sizes)}, {samples} images, draw {number + 1}",
+            (
+                model,
+                (samples, seed, number),
+                dtype,
+                dataset.train_images,
+                dataset.train_labels,
+                dataset.test_images,
+                dataset.test_labels,
+            ),
+        )
+        for model, samples in candidates
+        for number in range(draws)
+    ]
+    errors = run("networks", network_error, tasks)
+    return np.reshape(errors, (len(candidates), draws)).tolist()
+
+
+def network_error(
+    model: MLPClassifier,
+    drawn: tuple[int, int, int],
+    dtype: str,
+    pixels: Bytes,
+    labels: Bytes,
+    test_pixels: Bytes,
+    test_labels: Bytes,
+) -> float:
+    """Test error of a network that is fitted to one draw.
+
+    Parameters
+    ----------
+    model
+        Not fitted yet; it gets the seed that is drawn.
+    drawn
+        `samples`, `seed` and `number` of `draw`.
+    dtype
+        float64 or float32.
+    pixels, test_pixels
+        Shape (n_images, height, width).
+    labels, test_labels
+        Shape (n_images,).
+    """
+    rows, seed = draw(labels, *drawn)
+    networks.fit(
+        model.set_params(random_state=seed),
+        images.scaled(pixels[rows], dtype),
+        labels[rows].astype(np.int64),
+    )
+    predicted = networks.predict(model, images.scaled(test_pixels, dtype))
+    return scores.error(test_labels, predicted)
+
+
+def svm_error(
+    dataset: Dataset,
+    point: dict[str, Any],
+    samples: int,
+    seed: int,
+    number: int,
+    run: Run = one_after_another,
+) -> float:
+    """Test error of a support vector machine that is fitted to one draw.
+
+    Parameters
+    ----------
+    dataset
+        The draw is taken from its training images.
+    point
+        Kernel, C and so on, as `SVC` names them.
+    samples, seed, number
+        Of `draw`.
+    run
+        Runs the fits.
+
+    Raises
+    ------
+    UserError
+        If a kernel grows beyond all bounds.
+    """
+    rows, _ = draw(dataset.train_labels, samples, seed, number)
+    chosen, labels = dataset.train_images[rows], dataset.train_labels[rows].astype(np.int64)
+    model = one_against_one.fit(point, chosen, labels, dataset.labels, run)
+    predicted = one_against_one.predict(model, dataset.test_images, run)
+    return scores.error(dataset.test_labels, predicted)
+
+
+def summary(errors: Sequence[float]) -> dict[str, float]:
+    """How many test errors, their mean, and their standard deviation, with n - 1."""
+    return {
+        "draws": len(errors),
+        "test_error_mean": float(np.mean(errors)),
+        "test_error_std": float(np.std(errors, ddof=1)),
+    }
