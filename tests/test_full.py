@@ -21,9 +21,8 @@ def test_it_says_how_long_and_fits_all_images(project: Path, run: Run) -> None:
     assert found["samples"] == {"all": len(dataset.train_labels)} | {
         "searched": len(dataset.train_labels)
     }
-    point = {
-        key: value for key, value in found["svm"]["best"].items() if key in kernel_search.COLUMNS
-    }
+    best = found["svm"]["best"]
+    point = {key: value for key, value in best.items() if key in kernel_search.COLUMNS}
     plain = SVC(**point).fit(images.scaled(dataset.train_images), dataset.train_labels)
     predicted = plain.predict(images.scaled(dataset.test_images))
     error = np.mean(predicted != dataset.test_labels)
