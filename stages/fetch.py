@@ -28,13 +28,15 @@ def check_counts(params: Settings, labels: images.Bytes) -> None:
 
     Parameters
     ----------
-    params : Settings
-    labels : uint8 array of shape (n_images,)
-        Training labels in the order of the files.
+    params
+        All of them.
+    labels
+        Training labels in the order of the files, shape (n_images,).
 
     Raises
     ------
     UserError
+        If there are fewer images than a count asks for, or too few of a class.
     """
     permuted = labels[images.order(len(labels), params.seed)]
     for key, samples, folds in (
@@ -52,24 +54,26 @@ def check_gammas(params: Settings, pixels: int) -> None:
 
     Parameters
     ----------
-    params : Settings
-    pixels : int
+    params
+        All of them.
+    pixels
         Of an image: no product of two images is larger.
 
     Raises
     ------
     UserError
+        If a gamma of a polynomial kernel is too large.
     """
     poly = params.svm.grid.poly
     if poly is None:
         return
     degree = max(poly.degree)
-    most = LARGEST_KERNEL ** (1 / degree) / pixels
+    largest = LARGEST_KERNEL ** (1 / degree) / pixels
     for gamma in poly.gamma:
-        if gamma != "scale" and gamma > most:
+        if gamma != "scale" and gamma > largest:
             raise UserError(
-                f"params.yaml: svm.grid.poly.gamma is {gamma}, but must be at most {most:.3g} for "
-                f"images of {pixels} pixels and degree {degree}."
+                f"params.yaml: svm.grid.poly.gamma is {gamma}, but must be at most {largest:.3g} "
+                f"for images of {pixels} pixels and degree {degree}."
             )
 
 

@@ -1,5 +1,8 @@
 """What is said of a cluster that cannot be used, without one."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from stages.errors import UserError
@@ -60,3 +63,16 @@ def test_a_worker_without_a_scheduler_says_what_is_missing() -> None:
     assert (done.returncode, done.stdout) == (1, "")
     (sentence,) = done.stderr.splitlines()
     assert "tcp://HOST:8786" in sentence
+
+
+@pytest.mark.parametrize("room", ["", "learn", "run", "files"])
+def test_the_hash_of_the_code_covers_every_room(room: str, tmp_path: Path) -> None:
+    stages = shutil.copytree(ROOT / "stages", tmp_path / "stages")
+    before = dask_cluster.hash_of_code(stages)
+    assert before == dask_cluster.CODE
+    for file in sorted((stages / room).glob("*.py")):
+        content = file.read_bytes()
+        file.write_bytes(content + b"# changed\n")
+        assert dask_cluster.hash_of_code(stages) != before, file
+        file.write_bytes(content)
+    assert dask_cluster.hash_of_code(stages) == before

@@ -27,13 +27,13 @@ class Block(NamedTuple):
 
     Attributes
     ----------
-    images : uint8 array of shape (n_images, height, width)
-        0 is drawn white, 255 black.
-    captions : list of str
+    images
+        Shape (n_images, height, width); 0 is drawn white, 255 black.
+    captions
         Written above the images; no caption where it is empty.
-    columns : int
+    columns
         Images in a row.
-    heading : str
+    heading
         Written above the block.
     """
 
@@ -48,8 +48,9 @@ def picture(title: str, blocks: list[Block]) -> bytes:
 
     Parameters
     ----------
-    title : str
-    blocks : list of Block
+    title
+        Written above all blocks.
+    blocks
         Their images have one size.
 
     Returns

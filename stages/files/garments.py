@@ -32,19 +32,21 @@ class Rack:
 
     Parameters
     ----------
-    random : RandomState
+    random
         Source of all variation.
-    count : int
+    count
         Number of garments.
 
     Attributes
     ----------
-    x, y : ndarray of float64, shape (count, 28, 28)
-        Pixel centres in each garment's own frame: shifted, scaled and slightly turned.
-    side : ndarray of float64, shape (count, 28, 28)
-        Distance from the vertical axis, which draws left and right at once.
-    cloth : ndarray of float64, shape (count, 28, 28)
-        Brightness of the fabric, 0 black to 1 white and at times beyond.
+    x, y
+        Pixel centres in each garment's own frame: shifted, scaled and slightly turned; shape
+        (count, 28, 28).
+    side
+        Distance from the vertical axis, which draws left and right at once; shape
+        (count, 28, 28).
+    cloth
+        Brightness of the fabric, 0 black to 1 white and at times beyond; shape (count, 28, 28).
     """
 
     def __init__(self, random: np.random.RandomState, count: int) -> None:
@@ -304,16 +306,16 @@ def draw(count: int, seed: int) -> tuple[Bytes, Bytes]:
 
     Parameters
     ----------
-    count : int
+    count
         Number of images; no class has more than one image more than another.
-    seed : int
+    seed
         Seed of the random stream, 0 to 2**32 - 1.
 
     Returns
     -------
-    images : ndarray of uint8, shape (count, 28, 28)
+    images : uint8 array of shape (count, 28, 28)
         Brightness, 0 black to 255 white.
-    labels : ndarray of uint8, shape (count,)
+    labels : uint8 array of shape (count,)
         Index into `LABELS`.
     """
     random = np.random.RandomState(seed)

@@ -21,13 +21,15 @@ def read_idx(path: Path, dimensions: int) -> Bytes:
 
     Parameters
     ----------
-    path : Path
-    dimensions : int
+    path
+        Whatever its name ends in.
+    dimensions
         3 for images, 1 for labels.
 
     Returns
     -------
-    uint8 array with the sizes that the header states
+    uint8 array
+        With the sizes that the header states.
 
     Raises
     ------
@@ -72,14 +74,15 @@ def read_raw(files: dict[str, Path], classes: int) -> dict[str, Bytes]:
 
     Parameters
     ----------
-    files : dict of Path
+    files
         By role: train_images, train_labels, test_images, test_labels.
-    classes : int
+    classes
         Labels must lie below it.
 
     Returns
     -------
-    dict of uint8 arrays, by role
+    dict of uint8 arrays
+        By role.
 
     Raises
     ------

@@ -81,6 +81,7 @@ def archive(model: BaseEstimator) -> bytes:
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
+    """An entry of an archive, without date and system."""
     entry = zipfile.ZipInfo(name, EARLIEST)
     entry.create_system = 3  # Unix, whatever the system
     return entry
@@ -100,10 +101,11 @@ def read(path: Path, kind: type[BaseEstimator], pixels: int) -> BaseEstimator:
 
     Parameters
     ----------
-    path : Path
-    kind : type
-        The estimator's.
-    pixels : int
+    path
+        Of a skops archive.
+    kind
+        Class of the estimator.
+    pixels
         Of an image, as the estimator learned them.
 
     Raises

@@ -292,7 +292,7 @@ def load(path: Path = PARAMS) -> Settings:
 
     Parameters
     ----------
-    path : Path
+    path
         A YAML 1.2 file, read with DVC's own parser: what `dvc params diff` shows is what the
         code gets (`1e-05` is a number there, and text to parsers of YAML 1.1).
 

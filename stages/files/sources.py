@@ -79,9 +79,9 @@ def collect(source: Source, folder: Path) -> None:
 
     Parameters
     ----------
-    source : Source
+    source
         The names of the files, their SHA-256, their mirrors.
-    folder : Path
+    folder
         Files that are there and right stay as they are.
 
     Raises

@@ -76,14 +76,15 @@ def refuse(worker: str, theirs: dict[str, str], ours: dict[str, str]) -> None:
 
     Parameters
     ----------
-    worker : str
+    worker
         Its address.
-    theirs, ours : dict
+    theirs, ours
         From `about`.
 
     Raises
     ------
     UserError
+        If there is a difference; says which.
     """
     for name in ours:
         if theirs.get(name) != ours[name]:
@@ -91,6 +92,7 @@ def refuse(worker: str, theirs: dict[str, str], ours: dict[str, str]) -> None:
 
 
 def _refusal(worker: str, why: str) -> UserError:
+    """The error that refuses a worker."""
     return UserError(
         f"The Dask worker {worker} is refused ({why}): start it again with `python -m "
         "tools.worker`, from the same commit and with the same requirements."
@@ -104,11 +106,11 @@ def calls(
 
     Parameters
     ----------
-    address : str
+    address
         Of the scheduler, as tcp://host:8786.
-    function : callable
+    function
         Of a module in `stages`.
-    arguments : sequence of tuple
+    arguments
         The first is called first. A large array that is an element of many of them is sent to a
         worker once.
 
@@ -147,7 +149,7 @@ def calls(
 
 @contextmanager
 def _connected(address: str) -> Iterator[distributed.Client]:
-    # What goes wrong is said here; of what comes right again Dask need not speak.
+    # Errors end in a sentence of ours; Dask need not report what mends itself.
     logging.disable()
     warnings.filterwarnings("ignore", module="distributed")
     try:
@@ -167,7 +169,7 @@ def _connected(address: str) -> Iterator[distributed.Client]:
 
 
 def _compare(client: distributed.Client) -> None:
-    """Refuse the cluster if one of its workers computes with something else."""
+    """Raise an error if a worker of the cluster computes with something else."""
     _wait_for_a_worker(client)
     for worker, theirs in client.run(about, on_error="return").items():
         if isinstance(theirs, OSError):

@@ -23,7 +23,7 @@ def end_with_parent(parent: int | None = None) -> None:
 
     Parameters
     ----------
-    parent : int or None
+    parent
         Number of the parent's process, if it is known: it may be gone already.
     """
     if sys.platform == "linux":
@@ -47,7 +47,7 @@ def begin_as_child(parent: int) -> None:
 
     Parameters
     ----------
-    parent : int
+    parent
         Number of the other process.
 
     Notes

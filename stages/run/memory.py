@@ -95,7 +95,7 @@ def free(process: Path = SELF) -> float:
 
     Parameters
     ----------
-    process : Path
+    process
         What the system tells of this process, on Linux.
 
     Returns

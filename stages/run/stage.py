@@ -26,7 +26,7 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
 
     Parameters
     ----------
-    stage : function of Settings
+    stage
         Reads its inputs, computes, writes its outputs.
     """
     _leave_at_interrupt()
@@ -34,12 +34,7 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
 
 
 def run_tool(tool: Callable[[settings.Settings], None]) -> None:
-    """Run as a program what starts programs itself: after Ctrl-C it waits for their end.
-
-    Parameters
-    ----------
-    tool : function of Settings
-    """
+    """Run as a program what starts programs itself: after Ctrl-C it waits for their end."""
     end_with_parent()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # letters of a label that a terminal lacks

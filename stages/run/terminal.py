@@ -36,11 +36,11 @@ def time_left(elapsed: float, total: float, done: float, running: float = 0) -> 
 
     Parameters
     ----------
-    elapsed : float
+    elapsed
         Seconds since it began.
-    total, done : float
-        Work in all, and what of it is done, above 0.
-    running : float
+    total, done
+        Work in all, and the part of it that is done, above 0.
+    running
         Work that was begun and is not over: about half of it is done.
     """
     worked = done + running / 2
@@ -52,14 +52,15 @@ class Progress:
 
     Parameters
     ----------
-    title : str
-    total : int or None
+    title
+        What is being done.
+    total
         Steps, or bytes; None if nobody knows.
-    in_bytes : bool
+    in_bytes
         Whether `total` counts bytes.
-    work : sequence of float, optional
-        How much each step is, in the order in which they begin; else all are equal.
-    at_once : int
+    work
+        How much each step is, in the order in which they begin; without it all are equal.
+    at_once
         How many steps run at the same time.
     """
 
