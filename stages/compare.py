@@ -28,11 +28,11 @@ def mistakes(
     pixels: images.Bytes, actual: Labels, small: Labels, large: Labels, names: list[str]
 ) -> charts.Block:
     """Test images that the small network gets wrong and the large one right."""
-    mended = (small != actual) & (large == actual)
+    corrected = (small != actual) & (large == actual)
     shown = [
         row
         for label in range(len(names))
-        for row in np.flatnonzero(mended & (actual == label))[:PER_CLASS]
+        for row in np.flatnonzero(corrected & (actual == label))[:PER_CLASS]
     ]
     captions = [f"small: {names[small[row]]}\nlarge: {names[large[row]]}" for row in shown]
     return charts.Block(pixels[shown], captions, 10)
@@ -53,9 +53,9 @@ def centres(cluster_centers: Pixels, shape: tuple[int, ...], table: pd.DataFrame
     """Cluster centres as images, each with the label it stands for."""
     captions = []
     for number, images_of in table.groupby("cluster"):
-        most = images_of.loc[images_of["count"].idxmax()]
-        share = most["count"] / images_of["count"].sum()
-        captions.append(f"cluster {number}:\n{share:.0%} {most['label']}")
+        commonest = images_of.loc[images_of["count"].idxmax()]
+        share = commonest["count"] / images_of["count"].sum()
+        captions.append(f"cluster {number}:\n{share:.0%} {commonest['label']}")
     grey = charts.greys(cluster_centers, 0, 1)
     return charts.Block(grey.reshape(-1, *shape), captions, 5)
 

@@ -20,7 +20,7 @@ def load(folder: Path = FOLDER) -> Dataset:
         If they have not been prepared.
     """
     try:
-        about = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        description = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
         arrays = [
             np.load(folder / f"{which}.npy", mmap_mode="r")
             for which in ("train_images", "train_labels", "test_images", "test_labels")
@@ -31,4 +31,4 @@ def load(folder: Path = FOLDER) -> Dataset:
         raise UserError(
             f"{folder} is damaged ({error}): run `dvc repro --force prepare`."
         ) from None
-    return Dataset(about["dataset"], about["labels"], *arrays)
+    return Dataset(description["dataset"], description["labels"], *arrays)

@@ -32,14 +32,14 @@ ROLES = {
 class Allowed:
     """What a value must be, beyond its type: in words for a person, and as a test."""
 
-    words: str
+    must_be: str
     test: Callable[[Any], bool] | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
         return core_schema.no_info_wrap_validator_function(self._check, handler(source))
 
     def _check(self, value: Any, of_type: Any) -> Any:
-        refusal = PydanticCustomError("allowed", "{words}", {"words": self.words})
+        refusal = PydanticCustomError("allowed", "{must_be}", {"must_be": self.must_be})
         try:
             checked = of_type(value)
         except ValidationError as error:
@@ -110,9 +110,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-def refuse(key: str, value: Any, words: str) -> PydanticCustomError:
+def refuse(key: str, value: Any, must_be: str) -> PydanticCustomError:
     """Refuse a value that is wrong beside another one."""
-    return PydanticCustomError("beside", "{words}", {"key": key, "value": value, "words": words})
+    context = {"key": key, "value": value, "must_be": must_be}
+    return PydanticCustomError("beside", "{must_be}", context)
 
 
 class Source(Section):
@@ -127,8 +128,8 @@ class Source(Section):
         for parts in ROLES.values():
             names = [name for name in self.sha256 if any(part in name for part in parts)]
             if len(names) != 1 or len(self.sha256) != len(ROLES) or "/" in names[0]:
-                words = f"four file names, one of them with {' or '.join(parts)} in it"
-                raise refuse("sha256", list(self.sha256), words)
+                must_be = f"four file names, one of them with {' or '.join(parts)} in it"
+                raise refuse("sha256", list(self.sha256), must_be)
         return self
 
     def files(self, folder: Path) -> dict[str, Path]:
@@ -151,8 +152,8 @@ class Data(Section):
     @model_validator(mode="after")
     def _dataset_is_listed(self) -> Self:
         if self.dataset not in self.datasets:
-            known = ", ".join(self.datasets)
-            raise refuse("dataset", self.dataset, f"a name under data.datasets: {known}")
+            names = ", ".join(self.datasets)
+            raise refuse("dataset", self.dataset, f"a name under data.datasets: {names}")
         return self
 
     @property
@@ -198,8 +199,8 @@ class Mlp(Section):
     @model_validator(mode="after")
     def _small_is_smaller(self) -> Self:
         if self.small_samples >= self.samples:
-            words = f"fewer than mlp.samples, which is {self.samples}"
-            raise refuse("small_samples", self.small_samples, words)
+            must_be = f"fewer than mlp.samples, which is {self.samples}"
+            raise refuse("small_samples", self.small_samples, must_be)
         return self
 
 
@@ -268,11 +269,11 @@ class Kmeans(Section):
 
     @model_validator(mode="after")
     def _fewer_clusters_than_images(self) -> Self:
-        words = f"fewer than kmeans.samples, which is {self.samples}"
+        must_be = f"fewer than kmeans.samples, which is {self.samples}"
         if self.clusters >= self.samples:
-            raise refuse("clusters", self.clusters, words)
+            raise refuse("clusters", self.clusters, must_be)
         if max(self.k) >= self.samples:
-            raise refuse("k", max(self.k), words)
+            raise refuse("k", max(self.k), must_be)
         return self
 
 
@@ -337,7 +338,7 @@ def _sentence(error: ValidationError) -> str:
         case "missing":
             wrong = f"{key} is missing; add it"
         case "allowed" | "beside":
-            wrong = f"{key} is {value}, but must be {context['words']}"
+            wrong = f"{key} is {value}, but must be {context['must_be']}"
         case _:
             wrong = f"{key} is {value}, but must be a mapping of parameters"
     # Keys and values may hold line breaks that JSON does not escape.

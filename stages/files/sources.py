@@ -105,11 +105,11 @@ def collect(source: Source, folder: Path) -> None:
         if not wanted:
             break
     if wanted:
-        why: dict[str, str] = {}
-        for (place, name), words in reasons.items():
+        reason_of_place: dict[str, str] = {}
+        for (place, name), sentence in reasons.items():
             if name in wanted:
-                why.setdefault(place, words)
-        tried = "; ".join(f"{place} ({words})" for place, words in why.items())
+                reason_of_place.setdefault(place, sentence)
+        tried = "; ".join(f"{place} ({why})" for place, why in reason_of_place.items())
         raise NoSourceError(
             f"{', '.join(wanted)} could not be had: {tried or 'there was nowhere to look'}. "
             f"Set {MIRROR} to a folder or a URL that holds the dataset's files."

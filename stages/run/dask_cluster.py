@@ -51,7 +51,7 @@ CODE = hash_of_code(Path(__file__).parents[1])  # when this process loaded it
 
 
 @cache
-def about() -> dict[str, str]:
+def arithmetic() -> dict[str, str]:
     """Describe what fits in this process compute with.
 
     Returns
@@ -79,7 +79,7 @@ def refuse(worker: str, theirs: dict[str, str], ours: dict[str, str]) -> None:
     worker
         Its address.
     theirs, ours
-        From `about`.
+        From `arithmetic`.
 
     Raises
     ------
@@ -171,12 +171,12 @@ def _connected(address: str) -> Iterator[distributed.Client]:
 def _compare(client: distributed.Client) -> None:
     """Raise an error if a worker of the cluster computes with something else."""
     _wait_for_a_worker(client)
-    for worker, theirs in client.run(about, on_error="return").items():
+    for worker, theirs in client.run(arithmetic, on_error="return").items():
         if isinstance(theirs, OSError):
             continue  # it is just ending, or will be asked again with each call
         if isinstance(theirs, Exception):
             raise _refusal(worker, str(theirs))
-        refuse(worker, theirs, about())
+        refuse(worker, theirs, arithmetic())
 
 
 def _wait_for_a_worker(client: distributed.Client) -> None:
@@ -211,7 +211,7 @@ def _results(
         # have to load: only workers need the project.
         task = client.submit(
             lambda call, *arrays: deserialize_bytes(call)(*arrays),
-            serialize_bytes(partial(_call, about(), function, small, places)),
+            serialize_bytes(partial(_call, arithmetic(), function, small, places)),
             *(sent[id(values[place])] for place in places),
             key=(client.id, i),
             priority=-i,
@@ -239,7 +239,7 @@ def _call(
     *arrays: Any,
 ) -> Any:
     """Call the function on a worker, if that computes as the machine that asks for it."""
-    refuse(distributed.get_worker().address, about(), ours)
+    refuse(distributed.get_worker().address, arithmetic(), ours)
     for place, array in zip(places, arrays, strict=True):
         values[place] = array
     result = function(*values)

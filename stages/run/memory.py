@@ -137,8 +137,8 @@ def groups(process: Path = SELF) -> Iterator[tuple[str, Path]]:
         system, _, options = kind.split()
         if system == "cgroup2" or (system == "cgroup" and "memory" in options.split(",")):
             # A container may see its own group alone, mounted as if it were the topmost.
-            own = Path(os.path.normpath(paths[system]))
-            inside = own.relative_to(root) if own.is_relative_to(root) else Path()
+            group = Path(os.path.normpath(paths[system]))
+            inside = group.relative_to(root) if group.is_relative_to(root) else Path()
             for folder in (inside, *inside.parents):
                 yield system, Path(top, folder)
 
