@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from stages.errors import UserError
-from stages.files import idx, sources
+from stages.files import idx, settings, sources
 from stages.files.settings import Settings
 from stages.learn import images
 from stages.run import stage
@@ -36,17 +36,24 @@ def check_counts(params: Settings, labels: images.Bytes) -> None:
     Raises
     ------
     UserError
-        If there are fewer images than a count asks for, or too few of a class.
+        If there are fewer images than a count asks for, or too few of a class; names every such
+        count, and what fits.
     """
     permuted = labels[images.order(len(labels), params.seed)]
-    for key, samples, folds in (
+    counts = (
         ("mlp.small_samples", params.mlp.small_samples, params.mlp.folds),
         ("mlp.samples", params.mlp.samples, params.mlp.folds),
         ("svm.search_samples", params.svm.search_samples, params.svm.folds),
         ("svm.samples", params.svm.samples, params.svm.folds),
         ("kmeans.samples", params.kmeans.samples, 0),
-    ):
-        images.check_samples(permuted, params.data.source.labels, samples, folds, key)
+    )
+    wrong = [
+        f"{key} is {samples}, {misfit}"
+        for key, samples, folds in counts
+        if (misfit := images.misfit(permuted, params.data.source.labels, samples, folds))
+    ]
+    if wrong:
+        raise UserError(f"{settings.PARAMS}: {'; '.join(wrong)}.")
 
 
 def check_gammas(params: Settings, pixels: int) -> None:
@@ -72,13 +79,15 @@ def check_gammas(params: Settings, pixels: int) -> None:
     for gamma in poly.gamma:
         if gamma != "scale" and gamma > largest:
             raise UserError(
-                f"params.yaml: svm.grid.poly.gamma is {gamma}, but must be at most {largest:.3g} "
-                f"for images of {pixels} pixels and degree {degree}."
+                f"{settings.PARAMS}: svm.grid.poly.gamma is {gamma}, but must be at most "
+                f"{largest:.3g} for images of {pixels} pixels and degree {degree}."
             )
 
 
 def main(params: Settings) -> None:
     """Bring the files, check what can only be checked with them at hand, fill data/raw."""
+    for line in settings.unlike_pyyaml(settings.PARAMS.read_text(encoding="utf-8")):
+        say(f"fetch: {settings.PARAMS}: {line}")
     source = params.data.source
     names = {path.name for path in idx.RAW.glob("*")}
     complete = names == set(source.sha256) and not sources.missing(source, idx.RAW)

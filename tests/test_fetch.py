@@ -17,9 +17,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from stages import fetch
-from stages.files import garments, settings, sources
-from stages.learn import images
+from stages.files import garments, idx, settings, sources
 from tests.conftest import ROOT, run_in
 
 NAMES = [
@@ -220,11 +218,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("KERAS_HOME", "TORCH_HOME", "XDG_CACHE_HOME", sources.MIRROR):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(fetch, "PAUSE", 0.01)
-    monkeypatch.setattr(fetch, "TIMEOUTS", (5, 0.5))
-    monkeypatch.setattr(fetch, "SLOW_FOR", 0.3)
-    monkeypatch.setattr(fetch, "SLOWEST", 100)
-    monkeypatch.setattr(images, "LARGEST", 10**6)
+    monkeypatch.setattr(sources, "PAUSE", 0.01)
+    monkeypatch.setattr(sources, "TIMEOUTS", (5, 0.5))
+    monkeypatch.setattr(sources, "SLOW_FOR", 0.3)
+    monkeypatch.setattr(sources, "SLOWEST", 100)
+    monkeypatch.setattr(idx, "LARGEST", 10**6)
     return folder
 
 
@@ -545,15 +543,23 @@ def test_the_command_fills_the_folder_and_says_what_is_there(
         pytest.param(
             "svm",
             {"samples": 401},
-            r"params\.yaml: svm\.samples is 401, but there are 400 training images; "
-            r"ask for 400 or fewer\.",
+            r"params\.yaml: svm\.samples is 401, but there are 400 training images: "
+            r"\d+ to 400 fit\.",
             id="more samples than images",
+        ),
+        pytest.param(
+            "svm",
+            {"samples": 401, "search_samples": 60},
+            r"params\.yaml: svm\.search_samples is 60, but 10 images of each class are needed: "
+            r"\d+ to 400 fit; svm\.samples is 401, but there are 400 training images: "
+            r"\d+ to 400 fit\.",
+            id="two wrong counts",
         ),
         pytest.param(
             "kmeans",
             {"samples": 60},
-            r"params\.yaml: kmeans\.samples is 60, and only \d of these images are [\w/ -]+; "
-            r"10 of each class are needed, so ask for more\.",
+            r"params\.yaml: kmeans\.samples is 60, but 10 images of each class are needed: "
+            r"\d+ to 400 fit\.",
             id="too few images of a class",
         ),
         pytest.param(
@@ -585,6 +591,39 @@ def test_the_command_ends_in_one_sentence_where_parameters_and_data_disagree(
     (values["data"]["datasets"] | values)[section].update(change)
     (tmp_path / "params.yaml").write_text(json.dumps(values))
     check_failure(tmp_path, sentence)
+
+
+def test_the_committed_parameters_are_the_same_to_pyyaml() -> None:
+    assert settings.unlike_pyyaml((ROOT / "params.yaml").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("1e-05", "is 1e-05 to DVC and '1e-05' to PyYAML; write 1.0e-05."),
+        ("0o10", "is 8 to DVC and '0o10' to PyYAML; write 8."),
+        ("yes", "is 'yes' to DVC and True to PyYAML; write \"yes\"."),
+        ("[1.5, 1:30]", "[1] is '1:30' to DVC and 90 to PyYAML; write \"1:30\"."),
+    ],
+)
+def test_a_value_that_pyyaml_sees_otherwise_is_named_with_how_to_write_it(
+    written: str, sentence: str
+) -> None:
+    (found,) = settings.unlike_pyyaml(f"mlp:\n  alpha: {written}\n  tol: 0.1\n")
+    assert found == f"mlp.alpha{'' if sentence.startswith('[') else ' '}{sentence}"
+    mended = sentence.rpartition("write ")[2].removesuffix(".")
+    assert settings.unlike_pyyaml(f"mlp:\n  alpha: {mended}\n") == []
+
+
+def test_fetch_says_in_a_line_what_pyyaml_sees_otherwise_and_goes_on(
+    values: Any, drawn: Path, tmp_path: Path
+) -> None:
+    text = json.dumps(values)
+    assert '"tol": 0.0001' in text
+    (tmp_path / "params.yaml").write_text(text.replace('"tol": 0.0001', '"tol": 1e-05'))
+    done = command(tmp_path)
+    assert "fetch: params.yaml: mlp.tol is 1e-05 to DVC and '1e-05' to PyYAML" in done.stdout
+    assert contents(tmp_path / "data/raw") == contents(drawn)
 
 
 @SOURCES

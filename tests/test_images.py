@@ -251,50 +251,54 @@ TEN_OF_EACH = np.tile(np.arange(10, dtype=np.uint8), 12)
     ],
 )
 def test_samples_at_the_limits_are_enough(samples: int, folds: int) -> None:
-    images.check_samples(TEN_OF_EACH, list(LABELS), samples, folds, "svm.samples")
+    assert images.misfit(TEN_OF_EACH, list(LABELS), samples, folds) is None
 
 
-@FILES
 @pytest.mark.parametrize(
-    ("samples", "folds", "sentence"),
+    ("samples", "folds", "words"),
     [
         pytest.param(
-            121,
-            5,
-            "params.yaml: svm.samples is 121, but there are 120 training images; "
-            "ask for 120 or fewer.",
-            id="more than there are",
+            121, 5, "but there are 120 training images: 100 to 120 fit", id="more than there are"
         ),
         pytest.param(
             99,
             5,
-            "params.yaml: svm.samples is 99, and only 9 of these images are Ankle boot; "
-            "10 of each class are needed, so ask for more.",
+            "but 10 images of each class are needed: 100 to 120 fit",
             id="nine of a class",
         ),
         pytest.param(
             115,
             12,
-            "params.yaml: svm.samples is 115, and only 11 of these images are Sandal; "
-            "12 of each class are needed, so ask for more.",
+            "but 12 images of each class are needed: 120 to 120 fit",
             id="fewer of a class than folds",
+        ),
+        pytest.param(
+            120,
+            13,
+            "but 13 images of each class are needed, and only 12 of all training images are "
+            "T-shirt/top",
+            id="fewer of a class in all than folds",
         ),
     ],
 )
-def test_too_many_or_too_few_samples_are_refused_with_what_is_allowed(
-    samples: int, folds: int, sentence: str
+def test_too_many_or_too_few_samples_do_not_fit_and_it_is_said_which_do(
+    samples: int, folds: int, words: str
 ) -> None:
-    refused = refusal(
-        lambda: images.check_samples(TEN_OF_EACH, list(LABELS), samples, folds, "svm.samples")
-    )
-    assert refused == sentence
+    assert images.misfit(TEN_OF_EACH, list(LABELS), samples, folds) == words
 
 
-@FILES
-def test_a_class_without_images_is_refused_by_its_name() -> None:
-    labels = np.zeros(100, np.uint8)
-    refused = refusal(lambda: images.check_samples(labels, ["Bag", "Coat"], 100, 2, "svm.samples"))
-    assert "only 0 of these images are Coat" in refused
+@hypothesis.settings(deadline=None)  # a busy machine breaks no promise
+@hypothesis.given(st.lists(st.integers(0, 2), min_size=1, max_size=60), st.integers(1, 70))
+def test_every_number_of_samples_that_is_said_to_fit_does(labels: list[int], samples: int) -> None:
+    array = np.array(labels, np.uint8)
+    words = images.misfit(array, ["a", "b", "c"], samples, 2)
+    if words and (fit := re.search(r"(\d+) to (\d+) fit", words)):
+        fewest, most = map(int, fit.groups())
+        for number in range(1, 70):
+            fits = images.misfit(array, ["a", "b", "c"], number, 2) is None
+            assert fits == (fewest <= number <= most)
+            enough = (np.bincount(array[:number], minlength=3) >= images.FEWEST_OF_CLASS).all()
+            assert fits == (enough and number <= len(labels))
 
 
 @pytest.fixture

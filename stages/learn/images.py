@@ -43,8 +43,8 @@ def order(count: int, seed: int) -> Labels:
     return np.random.RandomState(seed).permutation(count)
 
 
-def check_samples(labels: Bytes, names: list[str], samples: int, folds: int, key: str) -> None:
-    """Check that the first images are enough for what is to be done with them.
+def misfit(labels: Bytes, names: list[str], samples: int, folds: int) -> str | None:
+    """Say why the first images are not the right number for a model.
 
     Parameters
     ----------
@@ -53,40 +53,58 @@ def check_samples(labels: Bytes, names: list[str], samples: int, folds: int, key
     names
         Names of the classes.
     samples
-        How many images are to be used: the first ones.
+        How many images the model is to use: the first ones.
     folds
         Folds of the cross-validation; each class must reach every one of them.
-    key
-        The parameter that asks for this many, for the message.
 
-    Raises
-    ------
-    UserError
-        If there are fewer images, or fewer than `FEWEST_OF_CLASS` or `folds` of some class.
+    Returns
+    -------
+    str or None
+        Why there are too many or too few, and which numbers fit; None if `samples` fits.
     """
-    if samples > len(labels):
-        raise UserError(
-            f"params.yaml: {key} is {samples}, but there are {len(labels)} training images; "
-            f"ask for {len(labels)} or fewer."
-        )
     needed = max(FEWEST_OF_CLASS, folds)
-    counts = np.bincount(labels[:samples], minlength=len(names))
-    if counts.min() < needed:
-        raise UserError(
-            f"params.yaml: {key} is {samples}, and only {counts.min()} of these images are "
-            f"{names[counts.argmin()]}; {needed} of each class are needed, so ask for more."
+    rows = [np.flatnonzero(labels == label) for label in range(len(names))]
+    rarest = min(range(len(names)), key=lambda label: len(rows[label]))
+    if len(rows[rarest]) < needed:
+        return (
+            f"but {needed} images of each class are needed, and only {len(rows[rarest])} of all "
+            f"training images are {names[rarest]}"
         )
+    fewest = 1 + max(int(rows_of_class[needed - 1]) for rows_of_class in rows)
+    if fewest <= samples <= len(labels):
+        return None
+    reason = (
+        f"there are {len(labels)} training images"
+        if samples > len(labels)
+        else f"{needed} images of each class are needed"
+    )
+    return f"but {reason}: {fewest} to {len(labels)} fit"
 
 
 def training_set(dataset: Dataset, samples: int, key: str, folds: int = 0) -> tuple[Bytes, Labels]:
-    """The first training images and their labels, checked as `check_samples` does.
+    """The first training images and their labels.
+
+    Parameters
+    ----------
+    dataset
+        Its training images are permuted.
+    samples, folds
+        As in `misfit`.
+    key
+        The parameter that asks for this many, for the message.
 
     Returns
     -------
     images : uint8 array of shape (n_images, height, width)
     labels : int64 array of shape (n_images,)
+
+    Raises
+    ------
+    UserError
+        If there are too few images in all, or of a class.
     """
-    check_samples(dataset.train_labels, dataset.labels, samples, folds, key)
+    if wrong := misfit(dataset.train_labels, dataset.labels, samples, folds):
+        raise UserError(f"params.yaml: {key} is {samples}, {wrong}.")
     return dataset.train_images[:samples], dataset.train_labels[:samples].astype(np.int64)
 
 
