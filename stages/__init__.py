@@ -1,13 +1,13 @@
 """The arithmetic contract: the settings under which every stage computes.
 
-Floating-point results differ between processors and between numbers of threads unless
-told not to: OpenBLAS sums in another order on each family of processors, NumPy's AVX-512
-`exp` and `log` differ in the last bit from the C library's, K-means adds up in the order of
-its threads. The settings below hold all of that still. They are read when NumPy loads, so
-this module sets them before, whatever the environment held, and raises if it comes too late.
+Floating-point results differ between processors and between numbers of threads: OpenBLAS sums
+in another order on each family of processors, NumPy's AVX-512 `exp` and `log` differ in the last
+bit from those of the C library, K-means adds up in the order of its threads. The settings below
+fix all of that. NumPy reads them when it loads. So this module sets them before, whatever the
+environment says, and raises an error if NumPy was loaded earlier.
 
-With them the same commit gives the same bytes on every x86-64 Linux machine with AVX2, FMA
-and glibc. Elsewhere the pipeline runs, and only about the same metrics can be expected.
+With these settings the same commit gives the same bytes on every x86-64 Linux machine with AVX2,
+FMA and glibc. The pipeline runs elsewhere too, with metrics close to these.
 """
 
 import os
@@ -18,14 +18,14 @@ from pathlib import Path
 
 from stages.run.lifetime import end_with_parent, end_with_shell
 
-# While `python -m` looks for a stage: imports take a second or two, and until the stage sees to
-# Ctrl-C itself, that ends the process without a traceback.
+# `python -m` runs this before it runs a stage. Imports take a second or two; until the stage
+# handles Ctrl-C itself, Ctrl-C ends the process without a traceback.
 if sys.argv[0] == "-m":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent()
     end_with_shell()
 
-# One thread per fit: parallelism lies between fits, in processes, where it changes nothing.
+# One thread per fit. Fits run in parallel with each other, which changes no result.
 THREADS = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -33,8 +33,8 @@ THREADS = {
     "VECLIB_MAXIMUM_THREADS": "1",
 }
 
-# OpenBLAS's AVX2 kernels on every machine, and NumPy without its AVX-512 groups: the names
-# are those that NumPy 2.4 dispatches on, and change with its version.
+# OpenBLAS's AVX2 kernels on every machine, and NumPy without its AVX-512 groups. NumPy 2.4
+# dispatches on groups with these names; another version may have others.
 INSTRUCTIONS = {
     "OPENBLAS_CORETYPE": "Haswell",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",

@@ -43,7 +43,8 @@ def first_weights(coefficients: Pixels, shape: tuple[int, ...], heading: str) ->
     strength = np.square(coefficients.astype(np.float64)).sum(axis=0)
     strongest = np.argsort(-strength, kind="stable")[:UNITS]
     units = coefficients[:, strongest].T
-    # One scale for all units; the few weights beyond it would leave the others grey.
+    # All units share one scale. It cuts off the few largest weights, beside which all others
+    # would look grey.
     largest = np.quantile(np.abs(units), 0.995) or 1
     grey = charts.greys(units, -largest, largest)
     return charts.Block(grey.reshape(-1, *shape), [""] * len(grey), 4, heading)
@@ -61,7 +62,7 @@ def centres(cluster_centers: Pixels, shape: tuple[int, ...], table: pd.DataFrame
 
 
 def main(_: Settings) -> None:
-    """Compare what the stages before left; write metrics and pictures."""
+    """Compare the models of the earlier stages; write metrics and pictures."""
     dataset = prepared.load()
     actual, names, shape = dataset.test_labels, dataset.labels, dataset.test_images.shape[1:]
     small, large, svm = (

@@ -4,9 +4,9 @@
 
     python -m stages.fetch
 
-DVC deletes a stage's outputs before it runs the stage. So this one, which every other stage
-waits for and whose own outputs persist, checks all of params.yaml, against the data too: a
-wrong value is found here, before anything is lost.
+DVC deletes a stage's outputs before it runs the stage. Every other stage waits for this one, and
+the outputs of this one persist. So it checks all of params.yaml, against the data too, and finds a
+wrong value before anything is lost.
 """
 
 import shutil
@@ -85,7 +85,7 @@ def check_gammas(params: Settings, pixels: int) -> None:
 
 
 def main(params: Settings) -> None:
-    """Bring the files, check what can only be checked with them at hand, fill data/raw."""
+    """Bring the files, check the parameters against them, fill data/raw."""
     for line in settings.unlike_pyyaml(settings.PARAMS.read_text(encoding="utf-8")):
         say(f"fetch: {settings.PARAMS}: {line}")
     source = params.data.source

@@ -5,9 +5,9 @@
 
     python -m stages.kmeans
 
-K-means is fitted once for each number of clusters, and one pass over the distances gives the
-silhouettes of all. A cluster stands for the label that most of its images have, and clusters are
-numbered by that label, so that a well clustered contingency matrix is a diagonal one.
+K-means is fitted once for each number of clusters. One pass over the distances gives the
+silhouettes of all clusterings. A cluster stands for the label that most of its images have, and
+clusters are numbered by that label: good clusters make a diagonal contingency matrix.
 """
 
 from pathlib import Path

@@ -4,9 +4,9 @@
 
     python -m stages.noise
 
-Each winner is fitted again to other draws of as many training images, a network from other first
-weights too. The spread of their test errors is chance: a change of the pipeline that moves an
-error less than that shows nothing.
+Each winner is fitted again to other draws of as many training images; a network also starts from
+other first weights. The spread of these test errors is chance: a change of the pipeline that moves
+an error by less shows nothing.
 """
 
 from pathlib import Path

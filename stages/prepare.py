@@ -4,8 +4,8 @@
 
     python -m stages.prepare
 
-The training images are put in the original study's order. Nothing is scaled or left out here:
-each stage takes its own first images, in its own arithmetic.
+The training images are put in the original study's order. This stage scales nothing and leaves
+nothing out: each later stage takes the first images that it needs, and scales them.
 """
 
 import io

@@ -1,7 +1,7 @@
 """Results as files: whole or not at all, and the same bytes for the same values.
 
-JSON is sorted and rounded, CSV has fixed formats and LF line ends. Pictures are made by
-`charts.py`, models by `models.py`.
+JSON is sorted and rounded, CSV has fixed formats and LF line ends. `charts.py` makes pictures,
+`models.py` writes models.
 """
 
 import json
@@ -14,7 +14,7 @@ DIGITS = 6
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, its folders too; a reader sees all of it or what was there before."""
+    """Write a file and its folders; a reader sees the whole file, or the one before it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:

@@ -1,7 +1,7 @@
 """Pictures of images, as PNG with the same bytes everywhere.
 
-Drawn in pixels, with matplotlib's own font and without its user's settings, dates and version.
-What can be drawn from a table is not drawn here, but by DVC from `plots/*.csv`.
+matplotlib draws them with its own font, without the user's settings, dates and version. DVC draws
+the charts of tables, from `plots/*.csv`.
 """
 
 import io
@@ -16,7 +16,7 @@ from stages.learn.images import Bytes, Pixels
 DPI = 100
 POINTS = {"title": 12, "heading": 10, "caption": 8}
 LINE = {role: round(1.5 * points * DPI / 72) for role, points in POINTS.items()}  # pixels
-LETTER = 10  # pixels of a title's letter, about
+LETTER = 10  # pixels of a letter of the title, about
 IMAGE = 112  # pixels of an image's longer side, about
 GAP = 10  # pixels between images
 MARGIN = 20  # pixels around everything, and twice as many between blocks
@@ -88,7 +88,7 @@ def picture(title: str, blocks: list[Block]) -> bytes:
 
 
 def _png(canvas: Bytes, texts: list[tuple[int, int, str, str, str]]) -> bytes:
-    # A third of a second, which a stage need not wait for when it starts.
+    # Importing matplotlib takes a third of a second; a stage that draws nothing does not wait.
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -98,7 +98,7 @@ def _png(canvas: Bytes, texts: list[tuple[int, int, str, str, str]]) -> bytes:
     height, width = canvas.shape
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
-        # A letter of a label that the font does not have is drawn as a box.
+        # matplotlib draws a box for a letter that the font does not have.
         warnings.filterwarnings("ignore", "Glyph")
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
         FigureCanvasAgg(figure)

@@ -56,8 +56,8 @@ def read_idx(path: Path, dimensions: int) -> Bytes:
             expected = math.prod(sizes)
             if not 0 < expected <= LARGEST:
                 raise UserError(f"{path} states impossible sizes: {sizes}.")
-            # In pieces, for `read` takes all the memory that it may fill before it reads. One
-            # byte more than is expected is enough to see that there are too many.
+            # In pieces: `read` allocates all the memory that it may fill before it reads. One byte
+            # more than expected is enough to see that there are too many.
             content = bytearray()
             while piece := file.read(min(PIECE, expected + 1 - len(content))):
                 content += piece

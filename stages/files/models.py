@@ -1,8 +1,9 @@
 """Models as files: skops archives whose bytes depend on the estimator alone.
 
-A skops archive is a ZIP file of arrays and a schema in JSON. Reading one runs no code but that
-of the types it names, which have to be trusted. No pickle is written to a file or read from one;
-only on its way to the processes that fit it, and back, does joblib pickle a model (`fits.py`).
+A skops archive is a ZIP file of arrays and a schema in JSON. Reading an archive runs only the code
+of the types that it names, and only trusted types are read. No pickle is written to a file or read
+from one. joblib pickles models only on their way to and from the processes that fit them
+(`run/fits.py`).
 """
 
 import io
@@ -28,8 +29,8 @@ TRUSTED = [
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
 ]
 
-# All that these models consist of. What skops trusts by default is more, and part of it can be
-# told by a few letters to take all memory.
+# All types that these models consist of. skops trusts more by default, and a few letters can make
+# some of those types take all memory.
 TYPES = {
     *TRUSTED,
     "builtins.dict",
@@ -55,12 +56,12 @@ def write(path: Path, model: BaseEstimator) -> None:
 def archive(model: BaseEstimator) -> bytes:
     """Make a skops archive of an estimator.
 
-    skops names objects after their addresses in memory and dates each entry. Both are replaced:
-    objects are numbered in the order in which the archive's schema names them. Arrays keep
-    what they share; numbers, texts and tuples do not, because which of them share one object
-    is the interpreter's choice.
+    skops names objects after their addresses in memory and dates each entry. This function replaces
+    both: it numbers objects in the order in which the archive's schema names them. Arrays that are
+    shared stay shared. Numbers, texts and tuples do not, as the interpreter chooses which of them
+    are one object.
     """
-    import skops.io  # half a second, which a stage need not wait for when it starts
+    import skops.io  # takes half a second; a stage does not wait for it when it starts
 
     original = zipfile.ZipFile(io.BytesIO(skops.io.dumps(model)))
     schema = json.loads(original.read("schema.json"))
@@ -125,7 +126,7 @@ def read(path: Path, kind: type[BaseEstimator], pixels: int) -> BaseEstimator:
             raise ValueError(f"it is for images of {model.n_features_in_} pixels, not {pixels}")
         if archive(model) != content:
             raise ValueError("it would be written otherwise")
-    # There is no end to what a schema that somebody made up can lead skops to raise.
+    # skops may raise any error on a schema that somebody made up.
     except Exception as error:
         why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise UserError(f"{path} is not a model of this pipeline: {why}.") from None
@@ -133,12 +134,12 @@ def read(path: Path, kind: type[BaseEstimator], pixels: int) -> BaseEstimator:
 
 
 def check(content: bytes) -> None:
-    """Check that a skops archive can be read in memory and time that are in line with its size.
+    """Check that reading a skops archive takes memory and time in proportion to its size.
 
     Raises
     ------
     Exception
-        Of whatever type, if it cannot, or is no skops archive.
+        Of any type, if it does not, or if the content is no skops archive.
     """
     with zipfile.ZipFile(io.BytesIO(content)) as entries:
         if sum(entry.file_size for entry in entries.infolist()) > len(content):
@@ -159,6 +160,6 @@ def check(content: bytes) -> None:
             continue
         if (name := f"{node['__module__']}.{node['__class__']}") not in TYPES:
             raise ValueError(f"it names the type {name}")
-        # One that holds others, if it were there twice, could hold itself, or double at each step.
+        # A node that holds others and occurs twice could hold itself, or double at each step.
         if "content" in node and (node.get("type") == "json" or times[node["__id__"]] > 1):
             raise ValueError("its schema refers to itself")

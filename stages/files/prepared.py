@@ -12,12 +12,12 @@ FOLDER = Path("data/prepared")
 
 
 def load(folder: Path = FOLDER) -> Dataset:
-    """Prepared images, mapped into memory.
+    """Map the prepared images into memory.
 
     Raises
     ------
     UserError
-        If they have not been prepared.
+        If there are none, or a file is damaged.
     """
     try:
         description = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))

@@ -1,8 +1,7 @@
 """The settings: params.yaml, read as DVC reads it, typed and checked.
 
-Every stage reads its parameters through `load`, which checks the whole file, so that a wrong
-value is found whichever stage runs first. What is allowed stands beside each name, in the words
-that a person is shown.
+Every stage reads its parameters through `load`, which checks the whole file: whichever stage runs
+first finds a wrong value. Beside each name stands what is allowed, in the words that a person sees.
 """
 
 import json
@@ -20,7 +19,7 @@ from stages.errors import UserError
 
 PARAMS = Path("params.yaml")
 
-# The four files of an IDX dataset are told apart by these parts of their names.
+# These parts of their names tell the four files of an IDX dataset apart.
 ROLES = {
     "train_images": ("train-images",),
     "train_labels": ("train-labels",),
@@ -31,7 +30,7 @@ ROLES = {
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a value must be, beyond its type: in words for a person, and as a test."""
+    """What a value must be beyond its type: in words for a person, and as a test."""
 
     must_be: str
     test: Callable[[Any], bool] | None = None
@@ -44,7 +43,7 @@ class Allowed:
         try:
             checked = of_type(value)
         except ValidationError as error:
-            # An item of a list was refused in its own words, under its own name.
+            # An item of a list has a message of its own.
             if any(isinstance(step, int) for step in error.errors()[0]["loc"]):
                 raise
             raise refusal from None
@@ -227,7 +226,7 @@ class RbfGrid(Section):
 
 
 class Grid(Section):
-    """The kernels to try; one that is left out is not tried."""
+    """The kernels to try; a kernel may be left out."""
 
     linear: LinearGrid | None = None
     poly: PolyGrid | None = None
@@ -390,7 +389,7 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _shown(value: Any) -> str:
-    """The beginning of a value, as JSON; of one that YAML's aliases make endless, too."""
+    """The beginning of a value as JSON, even of a value that YAML's aliases make endless."""
     encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, skipkeys=True, default=str)
     text = ""
     try:

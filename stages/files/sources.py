@@ -1,7 +1,7 @@
 """Where raw files come from: folders, the caches of other libraries, mirrors on the web.
 
-The files are looked for in $FASHION_MNIST_MIRROR (a folder or a URL) if it is set, then among
-what Keras and torchvision keep in the user's cache folders, then in the dataset's mirrors.
+`collect` looks for the files in $FASHION_MNIST_MIRROR (a folder or a URL) if it is set, then in the
+cache folders of Keras and torchvision, then in the dataset's mirrors.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ PAUSE = 0.5  # seconds before the second attempt, and twice as long before each 
 TIMEOUTS = (5, 20)  # seconds to connect, and between two pieces of an answer
 SLOWEST = 1000  # bytes a second; a source below it does not answer
 SLOW_FOR = 30  # seconds over which it is measured
-AS_IS = {"Accept-Encoding": "identity"}  # a .gz that a server offers to unpack is wanted packed
+AS_IS = {"Accept-Encoding": "identity"}  # a server must not unpack a .gz file
 
 
 class NoSourceError(UserError):
@@ -37,7 +37,7 @@ class UnavailableError(Exception):
 
 
 class UnreachableError(UnavailableError):
-    """A source does not answer: there is no use in asking it for another file."""
+    """A source does not answer: it need not be asked for another file."""
 
 
 def sha256(path: Path) -> str:
@@ -47,7 +47,7 @@ def sha256(path: Path) -> str:
 
 
 def missing(source: Source, folder: Path) -> list[str]:
-    """Names of a dataset's files that are not in a folder, or are not right there."""
+    """Names of a dataset's files that a folder lacks, or has with another SHA-256."""
     return [
         name
         for name, digest in source.sha256.items()
@@ -75,7 +75,7 @@ def places(mirrors: list[str]) -> list[str]:
 
 
 def collect(source: Source, folder: Path) -> None:
-    """Bring a dataset's files into a folder, and put every other file out of it.
+    """Bring a dataset's files into a folder, and remove every other file from it.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def bring(place: str, name: str, digest: str, folder: Path) -> None:
     Raises
     ------
     UnavailableError
-        If it is not there, cannot be had whole, or has another SHA-256.
+        If the source does not have it, or not whole, or with another SHA-256.
     """
     where = f"{place.rstrip('/')}/{name}"
     part = folder / f".{name}.part"
@@ -156,18 +156,18 @@ def copy(path: Path, part: Path) -> None:
         if not path.is_file():
             raise UnavailableError(f"no {path.name}")
         content = path.read_bytes()
-    except (OSError, RuntimeError) as error:  # no right to read it; ~NAME that nobody has
+    except (OSError, RuntimeError) as error:  # not readable, or ~NAME of no user
         raise UnavailableError(str(error)) from None
     part.write_bytes(content)
 
 
 def download(url: str, part: Path) -> None:
-    """Download a file; what may pass by itself is tried again.
+    """Download a file, with another try after an error that may pass.
 
     Raises
     ------
     UnavailableError
-        If it cannot be had, or not whole.
+        If the file does not come, or not whole.
     """
     for attempt in range(ATTEMPTS):
         try:
@@ -179,7 +179,7 @@ def download(url: str, part: Path) -> None:
                         file.write(piece)
                         bar.advance(steps=len(piece))
             return
-        # A ValueError is a host's name that cannot be, or a length that is no number.
+        # A ValueError says that a host's name is impossible, or a length no number.
         except (requests.RequestException, HTTPError, ValueError) as error:
             why, may_pass = explain(error)
             if not may_pass:
@@ -195,9 +195,9 @@ def pieces(answer: requests.Response) -> Iterator[bytes]:
     Raises
     ------
     UnavailableError
-        If it is longer than any file of images.
+        If the answer is longer than any file of images.
     requests.Timeout
-        If it comes so slowly that nobody would wait for it.
+        If it comes more slowly than `SLOWEST`.
     """
     total = since = 0
     began = time.monotonic()

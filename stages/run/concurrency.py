@@ -1,4 +1,4 @@
-"""How many fits run at once, and where: what a person says with environment variables."""
+"""How many fits run at once, and where: environment variables decide."""
 
 import os
 

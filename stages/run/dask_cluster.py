@@ -1,9 +1,9 @@
 """Fits on other machines: the workers of a Dask cluster.
 
-What goes to them and comes back is pickled by Dask, and whoever reaches its scheduler can run
-code on all of its machines: a cluster belongs in a network of people who are trusted, or behind
-TLS. What a worker computes with is compared before anything is fitted, and again with each fit,
-since workers come and go.
+Dask pickles tasks and results, and whoever reaches its scheduler can run code on all of its
+machines: a cluster belongs in a network of trusted people, or behind TLS. Workers come and go, so
+the arithmetic of each worker is compared with this machine's before the first fit, and again with
+each fit.
 """
 
 import hashlib
@@ -35,8 +35,8 @@ except ImportError:
         "--require-hashes -r requirements/dask.txt`, or unset DASK_SCHEDULER_ADDRESS."
     ) from None
 
-CONNECTING = 10.0  # seconds in which a scheduler has to answer, and to have a worker
-LOOK_AGAIN = 30.0  # seconds without a result after which workers are looked for
+CONNECTING = 10.0  # seconds in which a scheduler must answer, and must have a worker
+LOOK_AGAIN = 30.0  # seconds without a result, after which it must still have a worker
 LARGE = 100_000  # bytes of an array that is sent to a worker once, and not with each call
 PACKAGES = ("numpy", "scipy", "scikit-learn", "joblib", "distributed")
 
@@ -57,7 +57,7 @@ def arithmetic() -> dict[str, str]:
     Returns
     -------
     dict
-        Versions, the code, and what NumPy and BLAS really do, whatever they were asked for.
+        Versions, the code, and what NumPy and BLAS really do, whatever the environment asks for.
     """
     blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
     return {
@@ -72,7 +72,7 @@ def arithmetic() -> dict[str, str]:
 
 
 def refuse(worker: str, theirs: dict[str, str], ours: dict[str, str]) -> None:
-    """Raise an error if a worker computes with something else than this machine.
+    """Raise an error if a worker's arithmetic differs from this machine's.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def calls(
         except UserError:
             raise
         except Exception:
-            # One that came later may have neither this code nor these packages.
+            # A worker that joined later may have other code or packages.
             _compare(client)
             raise
 
@@ -169,11 +169,11 @@ def _connected(address: str) -> Iterator[distributed.Client]:
 
 
 def _compare(client: distributed.Client) -> None:
-    """Raise an error if a worker of the cluster computes with something else."""
+    """Raise an error if the arithmetic of a worker of the cluster differs."""
     _wait_for_a_worker(client)
     for worker, theirs in client.run(arithmetic, on_error="return").items():
         if isinstance(theirs, OSError):
-            continue  # it is just ending, or will be asked again with each call
+            continue  # it is ending, or `_call` will compare it
         if isinstance(theirs, Exception):
             raise _refusal(worker, str(theirs))
         refuse(worker, theirs, arithmetic())
@@ -201,14 +201,14 @@ def _results(
         places = [place for place, value in enumerate(values) if _is_large(value)]
         for array in (values[place] for place in places):
             if id(array) not in sent:
-                # What a task makes can be made again when its worker is gone; what is merely
-                # put there (Dask's scatter) cannot.
+                # If its worker is gone, Dask makes the result of a task again. It cannot do so with
+                # data that was only put there (its scatter).
                 sent[id(array)] = client.submit(
                     deserialize_bytes, serialize_bytes(array), pure=False
                 )
         small = [None if place in places else value for place, value in enumerate(values)]
-        # A lambda reaches the scheduler whole, and not as the name of a module that it would
-        # have to load: only workers need the project.
+        # Dask sends a lambda whole. It would send another function as the name of a module, which
+        # the scheduler would have to load: only workers need the project.
         task = client.submit(
             lambda call, *arrays: deserialize_bytes(call)(*arrays),
             serialize_bytes(partial(_call, arithmetic(), function, small, places)),
@@ -238,7 +238,7 @@ def _call(
     places: list[int],
     *arrays: Any,
 ) -> Any:
-    """Call the function on a worker, if that computes as the machine that asks for it."""
+    """Call the function on a worker, if its arithmetic is that of the machine that asks."""
     refuse(distributed.get_worker().address, arithmetic(), ours)
     for place, array in zip(places, arrays, strict=True):
         values[place] = array

@@ -1,7 +1,7 @@
 """Where fits run: in processes or threads of this machine, or on a Dask cluster.
 
-Each fit computes with one thread, so where and how many run at once never changes a result. What
-goes to processes and comes back is pickled by joblib: on this machine, between processes that
+Each fit computes with one thread, so no result depends on where fits run and on how many run at
+once. joblib pickles what goes to processes and comes back: on this machine, between processes that
 this one started, and in no file that outlives them.
 """
 
@@ -28,8 +28,8 @@ from stages.run.lifetime import begin_as_child, end_children
 from stages.run.terminal import Progress, last_words
 from stages.run.time_needed import estimated_seconds
 
-# When this process is killed, joblib's resource tracker deletes what it left in temporary
-# folders. It need not warn of that.
+# joblib's resource tracker deletes the temporary files of a process that was killed. It need not
+# warn of that.
 os.environ["PYTHONWARNINGS"] = ",".join(
     filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"])
 )
@@ -43,10 +43,7 @@ def in_processes(title: str) -> Run:
 
 
 def in_threads(title: str) -> Run:
-    """Run fits in threads, which share images and start at once.
-
-    They are for functions that compute outside of Python's lock.
-    """
+    """Run fits in threads: for functions that compute outside of Python's lock."""
     return partial(_run, title, _in_threads)
 
 
@@ -78,7 +75,7 @@ def _run(
     arguments = [tasks[i].arguments for i in order]
     calls: Iterator[tuple[int, Any]]
     if address := concurrency.cluster():
-        from stages.run import dask_cluster  # whose packages only those have who want it
+        from stages.run import dask_cluster  # its packages are optional
 
         calls = dask_cluster.calls(address, function, arguments)
     else:
@@ -134,8 +131,8 @@ def _in_processes(
 def _workers() -> Iterator[None]:
     """Have joblib use processes of this machine, which end with this one."""
     if sys.platform != "win32":
-        # A stage's Ctrl-C is blocked here and in the processes that start from here, until the
-        # first of them starts Python's own resource tracker, which unblocks it.
+        # A stage blocks Ctrl-C in this process and in those that it starts. Starting Python's own
+        # resource tracker unblocks it: so start that now, and restore the mask.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
         resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -160,7 +157,7 @@ def _workers() -> Iterator[None]:
 
 
 def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
-    """End with a thread of joblib's that failed: what it should have handed on is waited for."""
+    """End this process when a thread of joblib's failed: it would wait for that thread's work."""
     last_words(
         f"Fits could not be handed to processes ({failed.exc_value}), most likely for want of "
         f"memory: lower the sample counts in params.yaml, or set {concurrency.PROCESSES} to fewer."

@@ -1,4 +1,4 @@
-"""What a stage asks before it begins: is there memory for it, and how long will it take?"""
+"""What a stage asks before it begins: is there enough memory, and how long will it take?"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -61,7 +61,8 @@ def kernel_search(dataset: Dataset, svm: Svm, points: list[dict[str, Any]]) -> N
     announce(
         "svm_eval",
         svm_seconds(images[searched], labels[searched], points, svm.folds)
-        + svm_seconds(images[fitted], labels[fitted], points[-1:], 1),  # whichever will be the best
+        # The winner is not known yet; the last point stands for it.
+        + svm_seconds(images[fitted], labels[fitted], points[-1:], 1),
     )
 
 

@@ -1,7 +1,7 @@
 """A process that ends with the one that started it.
 
-When DVC is killed, its stages go on, and so do the processes in which a stage fits its models;
-the next `dvc repro` would start a second copy beside them.
+Without this, a killed DVC would leave its stages running, and a killed stage the processes that fit
+its models. The next `dvc repro` would start a second copy beside them.
 """
 
 import ctypes
@@ -19,7 +19,7 @@ LOOK_AGAIN = 0.5  # seconds
 
 
 def end_with_parent(parent: int | None = None) -> None:
-    """Have this process terminated when its parent is gone; on Linux, elsewhere do nothing.
+    """Terminate this process when its parent is gone; does nothing on other systems than Linux.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def end_with_parent(parent: int | None = None) -> None:
 
 
 def end_children() -> None:
-    """Terminate the processes that this one started, on Linux also those just being started."""
+    """Terminate the processes that this one started; on Linux even those that are just starting."""
     children = {process.pid for process in multiprocessing.active_children() if process.pid}
     for listed in Path("/proc/self/task").glob("*/children"):
         children |= {int(child) for child in listed.read_text().split()}
@@ -43,7 +43,7 @@ def end_children() -> None:
 
 
 def begin_as_child(parent: int) -> None:
-    """Begin as a process that works for another: it ends with that one, which sees to Ctrl-C.
+    """Begin as a process that works for another: end with that one, and leave Ctrl-C to it.
 
     Parameters
     ----------
@@ -52,18 +52,18 @@ def begin_as_child(parent: int) -> None:
 
     Notes
     -----
-    Here, and not beside the fits, because this module is quickly imported: until then a process
-    that was just started does not know that the other is gone.
+    It stands in this module and not beside the fits, because this module is imported quickly: until
+    then a process that has just started does not know that the other is gone.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(parent)
 
 
 def end_with_shell() -> None:
-    """Have this process terminated when the one is gone that started it through a shell.
+    """Terminate this process when the process that started it through a shell is gone.
 
-    DVC hands a stage's command to a shell. Some become the command (bash); others wait for it,
-    and would go on doing so without DVC (Debian's sh).
+    DVC hands a stage's command to a shell. Some shells become the command (bash). Others wait for
+    it (Debian's sh), and would go on waiting without DVC.
     """
     if sys.platform == "linux":
         shell = os.getppid()
@@ -73,7 +73,7 @@ def end_with_shell() -> None:
 
 
 def _end_without(shell: int, parent: int) -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # the main thread's to see to
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # the main thread handles it
     while _parent(shell) == parent:
         time.sleep(LOOK_AGAIN)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,7 +1,8 @@
-"""How much memory is free, and whether what is asked for fits.
+"""How much memory is free, and whether a number of images fits.
 
 A system that runs out of memory ends the process that happens to ask last, after minutes of work
-and without a word. So a stage reckons what it will take, and asks here before it begins.
+and without a word. So a stage reckons what it needs (`memory_needed`) and checks it here before it
+begins.
 """
 
 import ctypes
@@ -20,8 +21,8 @@ SELF = Path("/proc/self")
 MARGIN, MARGIN_BYTES = 1.02, 12_000_000  # for what is too small to reckon
 M_ARENA_MAX = -8  # <malloc.h>
 
-# Files of a control group, by the kind of its file system: limits, use, and what of the use are
-# files that the system lets go of when memory is wanted.
+# Files of a control group, by the kind of its file system: its limits, its use, and the part of
+# the use that is cached files, which the system drops when memory is short.
 GROUPS = {
     "cgroup2": (
         ["memory.max", "memory.high"],
@@ -59,7 +60,7 @@ def check(samples: int, key: str, needed: Callable[[int], float]) -> None:
         return with_margin(needed(samples))
 
     if memory_for(samples) > available:
-        # A little less than fits now: at the next run as much may not be free again.
+        # A little less than fits now, as a little less may be free at the next run.
         largest = bisect_right(range(1, samples), 0.99 * available, key=memory_for)
         raise UserError(
             f"params.yaml: {key} is {samples}, which takes {memory_for(samples) / 1e9:.1f} GB, and "
@@ -79,12 +80,12 @@ def share_one_heap() -> None:
 
 
 def give_back() -> None:
-    """Give what was freed back to the system."""
+    """Give freed memory back to the system."""
     _call("malloc_trim", 0)
 
 
 def _call(name: str, *arguments: int) -> None:
-    """Call a function of the C library, where that is glibc."""
+    """Call a function of the C library, if it has that function, as glibc does."""
     if sys.platform == "linux":
         with suppress(AttributeError):
             ctypes.CDLL(None)[name](*arguments)
@@ -122,7 +123,7 @@ def groups(process: Path = SELF) -> Iterator[tuple[str, Path]]:
     kind : {"cgroup2", "cgroup"}
         Versions 2 and 1, as their file systems are called.
     folder : Path
-        May be missing: a container does not see the groups around it.
+        May not exist: a container does not see the groups around it.
     """
     paths = {}
     for line in _lines(process / "cgroup"):
@@ -136,7 +137,7 @@ def groups(process: Path = SELF) -> Iterator[tuple[str, Path]]:
         root, top = mount.split()[3:5]
         system, _, options = kind.split()
         if system == "cgroup2" or (system == "cgroup" and "memory" in options.split(",")):
-            # A container may see its own group alone, mounted as if it were the topmost.
+            # A container may see only its own group, mounted as if it were the topmost.
             group = Path(os.path.normpath(paths[system]))
             inside = group.relative_to(root) if group.is_relative_to(root) else Path()
             for folder in (inside, *inside.parents):
@@ -144,7 +145,7 @@ def groups(process: Path = SELF) -> Iterator[tuple[str, Path]]:
 
 
 def _lines(file: Path) -> list[str]:
-    """Lines of a file; none where there is no such file, as on a system without groups."""
+    """Lines of a file; none if there is no such file, as on a system without groups."""
     return file.read_text().splitlines() if file.is_file() else []
 
 
@@ -159,6 +160,6 @@ def _left(kind: str, group: Path) -> float:
 
 
 def _bytes(file: Path) -> float:
-    """A number of bytes; infinitely many where there is no file, or it says `max`."""
+    """A number of bytes; infinitely many if there is no file, or it says `max`."""
     (text,) = _lines(file) or ["max"]
     return float("inf") if text == "max" else float(text)

@@ -1,7 +1,8 @@
-"""How much memory fits take, reckoned ahead: an upper bound in bytes, beyond what is taken already.
+"""How much memory fits need, reckoned ahead: an upper bound in bytes, beyond what is in use.
 
-Each bound is the largest of what a stage holds at its several moments. `samples` counts training
-images, `tests` test images, `pixels` the pixels of an image, and `counts` the images of each class.
+A stage holds different arrays at different moments; each bound is the largest of these moments,
+and the notes list them. `samples` counts training images, `tests` test images, `pixels` the pixels
+of an image, and `counts` the images of each class.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,13 +17,13 @@ from stages.learn.networks import weight_count
 from stages.learn.one_against_one import CACHE, CHUNK
 from stages.run import concurrency
 
-PROCESS = 145_000_000  # bytes that a process takes before it has images
+PROCESS = 145_000_000  # bytes of a process before it has images
 NUMBERS_PER_WEIGHT = {"sgd": 6, "adam": 8}  # gradient, velocity and so on
-ARENA = 2**24  # bytes: of freed arrays below 32 MB the C library keeps some, half of that or so
+ARENA = 2**24  # bytes that the C library may keep of freed arrays below 32 MB
 
 
 def kept_of(freed: float) -> float:
-    """About how many bytes of freed arrays are not given back to the system at once."""
+    """About how many bytes of freed arrays the C library keeps for a while."""
     return min(freed, ARENA)
 
 

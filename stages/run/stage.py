@@ -1,8 +1,8 @@
-"""What is around every stage: its parameters, its errors, its end.
+"""The frame of every stage: its parameters, its errors, its end.
 
-A stage is a function of the settings; `run` calls it as a program. A mistake that a person can
-mend ends in one sentence and exit code 1, an interruption in one line, and the stage dies with
-the process that started it, so that no forgotten one writes into the outputs of the next.
+A stage is a function of the settings, and `run` calls it as a program. A mistake that a person can
+mend ends in one sentence and exit code 1, an interruption in one line. A stage ends with the
+process that started it, so that no forgotten stage writes into the outputs of the next run.
 """
 
 import io
@@ -34,10 +34,10 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
 
 
 def run_tool(tool: Callable[[settings.Settings], None]) -> None:
-    """Run as a program what starts programs itself: after Ctrl-C it waits for their end."""
+    """Run a program that starts programs itself: after Ctrl-C it waits for their end."""
     end_with_parent()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # letters of a label that a terminal lacks
+        sys.stdout.reconfigure(errors="replace")  # for letters that the terminal lacks
     try:
         params = settings.load()
         if not SAME_BYTES:
@@ -57,10 +57,10 @@ def run_tool(tool: Callable[[settings.Settings], None]) -> None:
 
 
 def _leave_at_interrupt() -> None:
-    """Have a thread wait for Ctrl-C, and end the process there and then.
+    """Have a thread wait for Ctrl-C, and end the process at once.
 
-    Python itself would wait until the main thread is out of a fit's compiled code, and raise an
-    error at whatever it is doing then. What is half done is done again by the next run.
+    Python itself would wait until the main thread leaves a fit's compiled code, and raise an error
+    wherever it is then. The next run does again what is half done.
     """
     if sys.platform == "win32":
         signal.signal(signal.SIGINT, _leave)

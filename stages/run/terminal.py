@@ -1,7 +1,7 @@
-"""What a person at the terminal sees: lines, tables, and how far the work has come.
+"""What a person at the terminal sees: lines, tables, and progress.
 
-Progress is a bar with the time left where there is a terminal, and elsewhere a plain line every
-few seconds, so that a log stays readable.
+On a terminal, progress is a bar with the time left. Elsewhere it is a plain line every few seconds,
+so that a log stays readable.
 """
 
 import os
@@ -21,12 +21,12 @@ PLAIN_LINES_APART = 5.0  # seconds
 
 
 def say(line: str) -> None:
-    """Say one thing, at once."""
+    """Print a line at once."""
     print(line, flush=True)
 
 
 def last_words(line: str) -> None:
-    """Say on stderr why this process ends, in the place of a bar and with the cursor it hid."""
+    """Print on stderr why this process ends, over a bar if there is one, and show the cursor."""
     over_bar = "\r\x1b[2K\x1b[?25h" if sys.stderr.isatty() else ""
     os.write(2, f"{over_bar}{line}\n".encode())
 
@@ -76,7 +76,7 @@ class Progress:
         self.total = total
         self.done = 0
         self._in_bytes = in_bytes
-        # Work in the first steps; what has begun is all of what is done and `at_once` more.
+        # Work in the first steps. The steps that have begun are those done and `at_once` more.
         self._begun = list(accumulate(work, initial=0.0))
         self._at_once = at_once
         self._worked = 0.0
@@ -90,7 +90,7 @@ class Progress:
         return self
 
     def advance(self, what: str = "", steps: int = 1, work: float = 0) -> None:
-        """Count steps as done; `what` says which one it was, `work` how much."""
+        """Count steps as done; `what` names the step, `work` says how much it was."""
         self.done += steps
         self._worked += work
         now = time.monotonic()
@@ -134,7 +134,7 @@ class Progress:
 
 
 class _TimeLeft(progress.ProgressColumn):
-    """Counts down to when a task will end, as was last reckoned."""
+    """Counts down to the end of a task, as it was last reckoned."""
 
     def render(self, task: progress.Task) -> Text:
         end = task.fields["end"]
@@ -156,12 +156,12 @@ def _bar(in_bytes: bool) -> progress.Progress:
 def print_table(
     title: str, columns: list[str], rows: list[list[object]], numbers: bool = True
 ) -> None:
-    """Print results as a table: to the right what are `numbers`, all columns but the first."""
+    """Print results as a table; if they are `numbers`, all columns but the first are set right."""
     table = Table()
     for i, column in enumerate(columns):
         table.add_column(column, justify="right" if numbers and i else "left")
     for row in rows:
         table.add_row(*(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row))
     say(f"\n{title}")
-    # Names are shown as they are: they may hold what rich takes for markup.
+    # Names may hold what rich takes for markup: show them as they are.
     Console(markup=False, emoji=False, highlight=False).print(table)

@@ -1,7 +1,7 @@
-"""How long fits take, reckoned ahead: for the order of the fits, the time left, the opening line.
+"""How long fits take, reckoned ahead: for their order, the time left, and a stage's opening line.
 
-All seconds are those of one core of the machine of the figures in docs/, which `slowness` compares
-this machine with.
+All seconds are those of one core of the machine that made the figures in docs/; `slowness` compares
+this machine with it.
 """
 
 import time
@@ -29,7 +29,7 @@ TWO_MINUTES = 120  # seconds
 
 
 def announce(title: str, seconds: float, alone: float = 0) -> None:
-    """Say about how long work will take on this machine; of a cluster nothing is known.
+    """Say about how long work will take on this machine; nothing is known of a cluster.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def announce(title: str, seconds: float, alone: float = 0) -> None:
 
 
 def slowness() -> float:
-    """How many times as long this machine multiplies matrices as that of the figures."""
+    """How many times as long as that machine this one takes to multiply matrices."""
     matrix = np.ones((800, 800))
     matrix @ matrix
     start = time.process_time()
@@ -77,7 +77,7 @@ def network_seconds(model: MLPClassifier, images: int, pixels: int, classes: int
 def pair_seconds(
     points: list[dict[str, Any]], folds: int, images_a: Bytes, images_b: Bytes
 ) -> float:
-    """Seconds of the fits of one class against another: a few images tell how alike they are.
+    """Seconds of the fits of one class against another, from a fit to a few of their images.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def pair_seconds(
     Notes
     -----
     Measured on the pairs of Fashion-MNIST, with 21 kernels, five folds and 2,500 to 20,000 images.
-    The time grows with the square of their number. That of a linear kernel grows with the fifth
-    power: nothing parts the more and more images of two like classes.
+    The time grows with the square of the number of images; for a linear kernel, which cannot
+    separate many images of two similar classes, with its fifth power.
     """
     few = [images[:FEW] for images in (images_a, images_b)]
     pixels = np.concatenate(few).reshape(sum(map(len, few)), -1) / WHITE
@@ -174,7 +174,7 @@ def _cluster(pixels: Pixels, _: Labels, k: int, n_init: int, __: int) -> float:
     return clustering_seconds(pixels.size, [k], n_init)
 
 
-# For each function that is called many times, its seconds by the same arguments.
+# For each function that is called many times, a function of the same arguments: its seconds.
 SECONDS: dict[Callable[..., Any], Callable[..., float]] = {
     networks.validate: _validate,
     networks.fit_and_predict: _fit_and_predict,
@@ -189,6 +189,6 @@ SECONDS: dict[Callable[..., Any], Callable[..., float]] = {
 
 
 def estimated_seconds(function: Callable[..., Any], arguments: Sequence[Any]) -> float:
-    """About how long a call takes; 1 for a function that nothing is known of."""
+    """About how long a call takes, in seconds; 1 for an unknown function."""
     seconds = SECONDS.get(function)
     return seconds(*arguments) if seconds else 1.0
