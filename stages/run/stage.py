@@ -15,6 +15,7 @@ from collections.abc import Callable
 from stages import SAME_BYTES
 from stages.errors import UserError
 from stages.files import settings
+from stages.run import repository
 from stages.run.lifetime import end_children, end_with_parent
 from stages.run.terminal import last_words, say
 
@@ -26,20 +27,21 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
 
     Parameters
     ----------
-    stage : function of Settings
+    stage
         Reads its inputs, computes, writes its outputs.
     """
+
+    def of_committed_code(params: settings.Settings) -> None:
+        for sentence in repository.not_in_git():
+            say(f"{sentence}.")
+        stage(params)
+
     _leave_at_interrupt()
-    run_tool(stage)
+    run_tool(of_committed_code)
 
 
 def run_tool(tool: Callable[[settings.Settings], None]) -> None:
-    """Run as a program what starts programs itself: after Ctrl-C it waits for their end.
-
-    Parameters
-    ----------
-    tool : function of Settings
-    """
+    """Run as a program what starts programs itself: after Ctrl-C it waits for their end."""
     end_with_parent()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # letters of a label that a terminal lacks

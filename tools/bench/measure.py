@@ -18,7 +18,7 @@ from stages import fetch
 from stages.errors import UserError
 from stages.run import fits
 from stages.run.lifetime import end_with_parent
-from tools.verify import __main__ as verify
+from tools.verify import fresh_run as verify
 
 # What steers arithmetic and processes; some machines preset some of it.
 PRESET = re.compile(
