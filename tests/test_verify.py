@@ -117,12 +117,12 @@ def change_code(project: Path) -> str:
 def change_code_of_several_stages(project: Path) -> str:
     with (project / "stages/learn/kernels.py").open("a") as file:
         file.write("# changed\n")
-    return "stages/learn/kernels.py changed after svm_eval, noise had been run"
+    return f"stages/learn changed after {', '.join(STAGES)} had been run"
 
 
 def remove_code(project: Path) -> str:
     (project / "stages/files/charts.py").unlink()
-    return "stages/files/charts.py changed after prepare, compare had been run"
+    return f"stages/files changed after {', '.join(STAGES)} had been run"
 
 
 def change_packages(project: Path) -> str:
