@@ -31,13 +31,13 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
         Reads its inputs, computes, writes its outputs.
     """
 
-    def of_committed_code(params: settings.Settings) -> None:
+    def warn_and_run(params: settings.Settings) -> None:
         for sentence in repository.not_in_git():
             say(f"{sentence}.")
         stage(params)
 
     _leave_at_interrupt()
-    run_tool(of_committed_code)
+    run_tool(warn_and_run)
 
 
 def run_tool(tool: Callable[[settings.Settings], None]) -> None:

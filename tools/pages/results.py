@@ -140,8 +140,8 @@ class Results:
     def params(self) -> dict[str, Any]:
         """What params.yaml says, by dotted key; a list is one value."""
         values = YAML(typ="safe").load(self.needed("params.yaml"))
-        (flat,) = pd.json_normalize(values).to_dict("records")
-        return flat
+        (by_key,) = pd.json_normalize(values).to_dict("records")
+        return by_key
 
     @cached_property
     def stages(self) -> dict[str, Any]:
@@ -151,8 +151,8 @@ class Results:
 
     def outs(self, folder: str) -> list[str]:
         """Paths of the outputs in a folder, as dvc.lock has them."""
-        outs = (out["path"] for stage in self.stages.values() for out in stage.get("outs", []))
-        return [path for path in outs if path.startswith(f"{folder}/")]
+        paths = (out["path"] for stage in self.stages.values() for out in stage.get("outs", []))
+        return [path for path in paths if path.startswith(f"{folder}/")]
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -167,10 +167,9 @@ class Results:
         """
         if "noise" not in self.metrics:
             return None
-        enough = 2 * model.of(self.metrics)["samples"] <= sum(
-            self.metrics["data"]["train"].values()
-        )
-        return model.of(self.metrics["noise"]) if enough else None
+        samples = model.of(self.metrics)["samples"]
+        disjoint_draws = 2 * samples <= sum(self.metrics["data"]["train"].values())
+        return model.of(self.metrics["noise"]) if disjoint_draws else None
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of `plots/`."""
@@ -196,8 +195,8 @@ class Results:
     def networks(self) -> dict[str, Folds]:
         """Cross-validation of each architecture, with few images and many, in their order."""
         return {
-            architecture(name, samples): Folds(samples, of_one.to_numpy())
-            for (samples, name), of_one in self.table("mlp_cv").groupby(
+            architecture(name, samples): Folds(samples, accuracy.to_numpy())
+            for (samples, name), accuracy in self.table("mlp_cv").groupby(
                 ["samples", "architecture"], sort=False
             )["accuracy"]
         }
@@ -211,8 +210,8 @@ class Results:
         ]
         samples = self.params["svm.search_samples"]
         return {
-            name: Folds(samples, of_one.to_numpy())
-            for name, of_one in table.groupby(names, sort=False)["accuracy"]
+            name: Folds(samples, accuracy.to_numpy())
+            for name, accuracy in table.groupby(names, sort=False)["accuracy"]
         }
 
     def order(self, samples: int) -> Labels:
@@ -225,8 +224,7 @@ class Results:
 
         Returns
         -------
-        DataFrame with columns cluster, label and silhouette
-            Its index is the place of each image in the file of training images.
+        Columns cluster, label and silhouette, by the image's place in the file of training images.
         """
         table = self.table("silhouette_samples")
         table = table[table["k"] == k]
@@ -259,14 +257,14 @@ class Results:
     @cached_property
     def charts(self) -> dict[str, str]:
         """Titles of DVC's charts, by the path of the table that they show."""
-        listed = YAML(typ="safe").load(self.needed("dvc.yaml"))["plots"]
+        entries = YAML(typ="safe").load(self.needed("dvc.yaml"))["plots"]
         dataset = self.params["data.dataset"]
         return {
             path: title.replace("${data.dataset}", dataset)
-            for entry in listed
+            for entry in entries
             if isinstance(entry, dict)
-            for title, about in entry.items()
-            for path in about["y"]
+            for title, plot in entry.items()
+            for path in plot["y"]
         }
 
     @cached_property
@@ -280,8 +278,9 @@ class Results:
             dataset = prepared.load()
         except (OSError, UserError):
             return None
-        same = dataset.name == self.metrics["data"]["dataset"]
-        return dataset.test_images if same and np.array_equal(dataset.test_labels, actual) else None
+        same_name = dataset.name == self.metrics["data"]["dataset"]
+        same_labels = np.array_equal(dataset.test_labels, actual)
+        return dataset.test_images if same_name and same_labels else None
 
 
 def contingency(results: Results) -> pd.DataFrame:
@@ -303,12 +302,12 @@ def plots(old: Results, new: Results) -> dict[str, dict[str, Any]]:
         done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"dvc plots diff: {done.stderr.strip().splitlines()[-1]}")
-    shown = done.stdout
+    answer = done.stdout
     for results in (old, new):
-        shown = shown.replace(results.commit, json.dumps(results.name)[1:-1])
+        answer = answer.replace(results.commit, json.dumps(results.name)[1:-1])
     return {
-        title: drawn["content"]
-        for title, each in json.loads(shown)["data"].items()
-        for drawn in each
-        if drawn["type"] == "vega"
+        title: plot["content"]
+        for title, plots_of_title in json.loads(answer)["data"].items()
+        for plot in plots_of_title
+        if plot["type"] == "vega"
     }

@@ -86,6 +86,20 @@ def hashes_of(commit: str, paths: Iterable[str]) -> dict[str, str]:
     return {path: description.split()[2] for description, path in entries}
 
 
+def changed_since(text: str, file: str, commit: str, folder: str) -> list[str]:
+    """Files that changed in a folder since the first commit, of any branch, with a text in a file.
+
+    Returns
+    -------
+    Their paths in the folder; nothing if Git has no such commit here.
+    """
+    commits = git("log", "--all", "--format=%H", f"-S{text}", "--", file).split()
+    if not commits:
+        return []
+    names = git("diff", "-z", "--name-only", "--no-renames", commits[-1], commit, "--", folder)
+    return [name.removeprefix(f"{folder}/") for name in names.split("\0") if name]
+
+
 def check_out(commit: str, clone: Path) -> None:
     """Check a commit of this project out, in a new repository that holds nothing else."""
     clone.mkdir(parents=True)

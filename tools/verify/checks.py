@@ -15,7 +15,8 @@ from dvc.output import Output
 from dvc.repo import Repo
 
 from tools.shared import differences
-from tools.shared.pipeline import outputs
+from tools.shared.git import changed_since
+from tools.shared.pipeline import LOCK, outputs
 
 RESULTS = ("metrics", "plots")  # folders in Git that hold nothing but results
 
@@ -94,7 +95,8 @@ def check_inputs(repo: Repo) -> Findings:
                 if path not in hashes:
                     hashes[path] = _hash_in_git(dep)
                 if stated is None or hashes[path] != stated:
-                    run_before.setdefault(path, []).append(stage.name)
+                    change = f"{path}{_files_of_change(repo, dep)}"
+                    run_before.setdefault(change, []).append(stage.name)
     return Findings(
         len(parameters) + len(hashes),
         [f"{what} changed after {', '.join(of)} had been run" for what, of in run_before.items()],
@@ -104,6 +106,14 @@ def check_inputs(repo: Repo) -> Findings:
 def _hash_in_git(dep: Dependency) -> str | None:
     """DVC's own hash of a file or folder of the revision; None if there is none."""
     return dep.get_hash().value if dep.exists else None
+
+
+def _files_of_change(repo: Repo, dep: Dependency) -> str:
+    """Name in brackets the files of a folder that changed since its stated hash, if Git knows."""
+    if not dep.hash_info.isdir:
+        return ""
+    files = changed_since(dep.hash_info.value, LOCK, repo.get_rev(), dep.def_path)
+    return f" ({', '.join(files)})" if files else ""
 
 
 def check_cache(repo: Repo) -> Findings:
