@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -117,12 +118,20 @@ def change_code(project: Path) -> str:
 def change_code_of_several_stages(project: Path) -> str:
     with (project / "stages/learn/kernels.py").open("a") as file:
         file.write("# changed\n")
-    return "stages/learn/kernels.py changed after svm_eval, noise had been run"
+    return f"stages/learn (kernels.py) changed after {', '.join(STAGES)} had been run"
 
 
 def remove_code(project: Path) -> str:
     (project / "stages/files/charts.py").unlink()
-    return "stages/files/charts.py changed after prepare, compare had been run"
+    return f"stages/files (charts.py) changed after {', '.join(STAGES)} had been run"
+
+
+def edit_the_hash_of_a_room(project: Path) -> str:
+    lock = project / "dvc.lock"
+    of_learn = r"path: stages/learn\n\s+hash: md5\n\s+md5: (\w+)"
+    (stated,) = set(re.findall(of_learn, lock.read_text()))
+    lock.write_text(lock.read_text().replace(stated, "0" * 32))
+    return f"stages/learn changed after {', '.join(STAGES)} had been run"
 
 
 def change_packages(project: Path) -> str:
@@ -151,6 +160,7 @@ CHANGES = [
     change_code,
     change_code_of_several_stages,
     remove_code,
+    edit_the_hash_of_a_room,
     change_packages,
     change_a_parameter,
     change_a_command,

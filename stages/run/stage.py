@@ -15,6 +15,7 @@ from collections.abc import Callable
 from stages import SAME_BYTES
 from stages.errors import UserError
 from stages.files import settings
+from stages.run import repository
 from stages.run.lifetime import end_children, end_with_parent
 from stages.run.terminal import last_words, say
 
@@ -29,8 +30,14 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
     stage
         Reads its inputs, computes, writes its outputs.
     """
+
+    def warn_and_run(params: settings.Settings) -> None:
+        for sentence in repository.not_in_git():
+            say(f"{sentence}.")
+        stage(params)
+
     _leave_at_interrupt()
-    run_tool(stage)
+    run_tool(warn_and_run)
 
 
 def run_tool(tool: Callable[[settings.Settings], None]) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import SMALL, reproduce, run_in
 from tools.shared.params import set_params
-from tools.verify import __main__ as verify
+from tools.verify import checks as verify
 
 HERE = Path(__file__).parent
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from tests.conftest import Run, results
 from tests.test_verify import cached, locked, replace_in
-from tools.verify.__main__ import md5
+from tools.verify.checks import md5
 
 # glibc's `exp` and `log` without its FMA and AVX2 forms: another C library, as it were.
 OTHER_LIBM = "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4"

@@ -41,7 +41,7 @@ from tools.shared import git, machine
 from tools.shared.arguments import Parser
 from tools.shared.environment import use_this_python
 from tools.shared.params import set_params
-from tools.verify import __main__ as verify
+from tools.verify import fresh_run as verify
 
 NOTEBOOK = Path(__file__).with_name("notebook.py").resolve()
 QUICK_RESULTS = Path("dvc_plots/bench")

@@ -18,7 +18,7 @@ from stages.errors import UserError
 from stages.files import sources
 from stages.run import concurrency
 from stages.run.lifetime import end_with_parent
-from tools.verify import __main__ as verify
+from tools.verify import fresh_run as verify
 
 # What steers arithmetic and processes; some machines preset some of it.
 PRESET = re.compile(

@@ -6,11 +6,10 @@ was pulled without DVC's cache is looked at like any other.
 
 import io
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +23,10 @@ from stages.errors import UserError
 from stages.files import prepared
 from stages.learn import images
 from stages.learn.images import Bytes, Labels
-from tools.shared import git
-from tools.verify import __main__ as verify
+from tools.shared import git, pipeline
+from tools.verify import checks
 
 EXPERIMENTS = "refs/exps/"
-PROJECT = ("dvc.lock", "dvc.yaml", "metrics", "params.yaml", "plots", "requirements", "stages")
 WORKSPACE = "workspace"
 KERNEL = ("C", "gamma", "degree")
 TEXT = ("architecture", "actual", "predicted", "label", *KERNEL)  # columns that are no numbers
@@ -39,11 +37,11 @@ class Model:
 
     Attributes
     ----------
-    name : str
+    name
         For people.
-    stem : str
+    stem
         In the name of its table of predictions.
-    path : tuple of str
+    path
         Its place in the metrics, and in those of the noise.
     """
 
@@ -90,38 +88,19 @@ def commit_of(name: str | None) -> str:
         If there is none, or several experiments have that name.
     """
     if name is None:
-        return commit_of_workspace()
+        with Repo() as repo:
+            return git.commit_of_workspace(WORKSPACE, pipeline.kept_in_git(repo))
     try:
         return git.commit_of(name, staged=False)
     except UserError:
-        listed = git.git("for-each-ref", "--format=%(refname)", EXPERIMENTS).split()
-        found = [ref for ref in listed if ref.rsplit("/", 1)[1] == name]
-        if len(found) != 1:
+        experiments = git.git("for-each-ref", "--format=%(refname)", EXPERIMENTS).split()
+        namesakes = [ref for ref in experiments if ref.rsplit("/", 1)[1] == name]
+        if len(namesakes) != 1:
             raise UserError(
-                f"{name} is {'no' if not found else 'more than one'} revision or experiment: "
+                f"{name} is {'no' if not namesakes else 'more than one'} revision or experiment: "
                 "`git branch` and `dvc exp list --all` show what there is."
             ) from None
-        return git.git("rev-parse", found[0])
-
-
-def commit_of_workspace() -> str:
-    """A commit of the project as it lies in the workspace, that no branch knows of."""
-    with tempfile.TemporaryDirectory() as folder:
-        index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-        shutil.copy(git.git("rev-parse", "--git-path", "index"), index["GIT_INDEX_FILE"])
-        git.git("add", "--update", ":/", variables=index)
-        git.git("add", *(path for path in PROJECT if Path(path).exists()), variables=index)
-        tree = git.git("write-tree", variables=index)
-    return git.git("commit-tree", tree, "-m", WORKSPACE, variables=git.A_COMMITTER)
-
-
-@cache
-def blob(commit: str, path: str) -> bytes | None:
-    """A file of a commit, asked of Git once; None if there is none."""
-    done = subprocess.run(
-        ["git", "cat-file", "blob", f"{commit}:{path}"], capture_output=True, check=False
-    )
-    return done.stdout if done.returncode == 0 else None
+        return git.git("rev-parse", namesakes[0])
 
 
 class Results:
@@ -129,7 +108,7 @@ class Results:
 
     Parameters
     ----------
-    name : str or None
+    name
         A branch, tag, commit or experiment; None for the workspace.
     """
 
@@ -139,7 +118,7 @@ class Results:
 
     def content(self, path: str) -> bytes | None:
         """A file of the revision; None if there is none."""
-        return blob(self.commit, path)
+        return git.content_of(self.commit, path)
 
     def needed(self, path: str) -> bytes:
         """A file of the revision.
@@ -161,8 +140,8 @@ class Results:
     def params(self) -> dict[str, Any]:
         """What params.yaml says, by dotted key; a list is one value."""
         values = YAML(typ="safe").load(self.needed("params.yaml"))
-        (flat,) = pd.json_normalize(values).to_dict("records")
-        return flat
+        (by_key,) = pd.json_normalize(values).to_dict("records")
+        return by_key
 
     @cached_property
     def stages(self) -> dict[str, Any]:
@@ -172,8 +151,8 @@ class Results:
 
     def outs(self, folder: str) -> list[str]:
         """Paths of the outputs in a folder, as dvc.lock has them."""
-        outs = (out["path"] for stage in self.stages.values() for out in stage.get("outs", []))
-        return [path for path in outs if path.startswith(f"{folder}/")]
+        paths = (out["path"] for stage in self.stages.values() for out in stage.get("outs", []))
+        return [path for path in paths if path.startswith(f"{folder}/")]
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -188,10 +167,9 @@ class Results:
         """
         if "noise" not in self.metrics:
             return None
-        enough = 2 * model.of(self.metrics)["samples"] <= sum(
-            self.metrics["data"]["train"].values()
-        )
-        return model.of(self.metrics["noise"]) if enough else None
+        samples = model.of(self.metrics)["samples"]
+        disjoint_draws = 2 * samples <= sum(self.metrics["data"]["train"].values())
+        return model.of(self.metrics["noise"]) if disjoint_draws else None
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of `plots/`."""
@@ -217,8 +195,8 @@ class Results:
     def networks(self) -> dict[str, Folds]:
         """Cross-validation of each architecture, with few images and many, in their order."""
         return {
-            architecture(name, samples): Folds(samples, of_one.to_numpy())
-            for (samples, name), of_one in self.table("mlp_cv").groupby(
+            architecture(name, samples): Folds(samples, accuracy.to_numpy())
+            for (samples, name), accuracy in self.table("mlp_cv").groupby(
                 ["samples", "architecture"], sort=False
             )["accuracy"]
         }
@@ -232,8 +210,8 @@ class Results:
         ]
         samples = self.params["svm.search_samples"]
         return {
-            name: Folds(samples, of_one.to_numpy())
-            for name, of_one in table.groupby(names, sort=False)["accuracy"]
+            name: Folds(samples, accuracy.to_numpy())
+            for name, accuracy in table.groupby(names, sort=False)["accuracy"]
         }
 
     def order(self, samples: int) -> Labels:
@@ -246,8 +224,7 @@ class Results:
 
         Returns
         -------
-        DataFrame with columns cluster, label and silhouette
-            Its index is the place of each image in the file of training images.
+        Columns cluster, label and silhouette, by the image's place in the file of training images.
         """
         table = self.table("silhouette_samples")
         table = table[table["k"] == k]
@@ -260,37 +237,40 @@ class Results:
         return next(out["md5"] for out in self.stages["fetch"]["outs"] if out["path"] == "data/raw")
 
     @cached_property
+    def repo(self) -> Repo:
+        """The revision as DVC reads it."""
+        return Repo(rev=self.commit)
+
+    @cached_property
     def code(self) -> dict[str, str]:
         """Hash of each file that a stage is made of, by path, and of the pipeline file."""
-        listed = git.git("ls-tree", "-r", "--full-tree", self.commit, "dvc.yaml", "stages/")
-        lines = (line.split("\t") for line in listed.splitlines())
-        return {path: about.split()[2] for about, path in lines}
+        return git.hashes_of(self.commit, pipeline.code(self.repo))
 
     @cached_property
     def packages(self) -> dict[str, str]:
-        """Versions of the packages, by name."""
-        lines = self.needed("requirements/pipeline.txt").decode().splitlines()
-        pinned = (line.partition("==") for line in lines if line[:1].isalnum())
-        return {name: version.split(" ")[0] for name, _, version in pinned}
+        """Versions of the packages, by name; none where no stage depends on a lock of them."""
+        lock = pipeline.lock_of_packages(self.repo)
+        lines = self.needed(lock).decode().splitlines() if lock else []
+        pins = (line.partition("==") for line in lines if line[:1].isalnum())
+        return {name: version.split(" ")[0] for name, _, version in pins}
 
     @cached_property
     def charts(self) -> dict[str, str]:
         """Titles of DVC's charts, by the path of the table that they show."""
-        listed = YAML(typ="safe").load(self.needed("dvc.yaml"))["plots"]
+        entries = YAML(typ="safe").load(self.needed("dvc.yaml"))["plots"]
         dataset = self.params["data.dataset"]
         return {
             path: title.replace("${data.dataset}", dataset)
-            for entry in listed
+            for entry in entries
             if isinstance(entry, dict)
-            for title, about in entry.items()
-            for path in about["y"]
+            for title, plot in entry.items()
+            for path in plot["y"]
         }
 
     @cached_property
     def stale(self) -> list[str]:
         """Where results or code disagree with dvc.lock: a sentence each."""
-        with Repo(rev=self.commit) as repo:
-            return [*verify.check_results(repo).wrong, *verify.check_inputs(repo).wrong]
+        return [*checks.check_results(self.repo).wrong, *checks.check_inputs(self.repo).wrong]
 
     def test_images(self, actual: Labels) -> Bytes | None:
         """The test images; None where images with these labels are not at hand."""
@@ -298,8 +278,9 @@ class Results:
             dataset = prepared.load()
         except (OSError, UserError):
             return None
-        same = dataset.name == self.metrics["data"]["dataset"]
-        return dataset.test_images if same and np.array_equal(dataset.test_labels, actual) else None
+        same_name = dataset.name == self.metrics["data"]["dataset"]
+        same_labels = np.array_equal(dataset.test_labels, actual)
+        return dataset.test_images if same_name and same_labels else None
 
 
 def contingency(results: Results) -> pd.DataFrame:
@@ -321,12 +302,12 @@ def plots(old: Results, new: Results) -> dict[str, dict[str, Any]]:
         done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"dvc plots diff: {done.stderr.strip().splitlines()[-1]}")
-    shown = done.stdout
+    answer = done.stdout
     for results in (old, new):
-        shown = shown.replace(results.commit, json.dumps(results.name)[1:-1])
+        answer = answer.replace(results.commit, json.dumps(results.name)[1:-1])
     return {
-        title: drawn["content"]
-        for title, each in json.loads(shown)["data"].items()
-        for drawn in each
-        if drawn["type"] == "vega"
+        title: plot["content"]
+        for title, plots_of_title in json.loads(answer)["data"].items()
+        for plot in plots_of_title
+        if plot["type"] == "vega"
     }

@@ -18,8 +18,8 @@ from PIL import Image
 
 Parts = dict[str, Any]
 MISSING = "nothing"
-# Readers' errors; such a file is compared byte by byte.
-NO_FILE_OF_ITS_KIND = (
+# Errors of readers of a file that is not of its kind: it is compared byte by byte.
+UNREADABLE = (
     ValueError,
     LookupError,
     OSError,
@@ -34,21 +34,21 @@ def describe(name: str, old: bytes, new: bytes) -> str:
 
     Parameters
     ----------
-    name : str
+    name
         The file's name: its ending says of which kind it is.
-    old, new : bytes
+    old, new
+        Its contents.
 
     Returns
     -------
-    str
-        The first part that differs, how far, and how many more do.
+    The first part that differs, how far, and how many more do.
     """
     if old == new:
         return "no difference"
     take_apart = KINDS.get(PurePath(name).suffix, _bytes)
     try:
         return first_difference(take_apart(old), take_apart(new))
-    except NO_FILE_OF_ITS_KIND:
+    except UNREADABLE:
         return first_difference(_bytes(old), _bytes(new))
 
 
@@ -77,20 +77,23 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _same(old: Any, new: Any) -> bool:
+    """Whether two values or arrays are of one type and equal, undefined ones too."""
     if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
         return old.shape == new.shape and old.dtype == new.dtype and not _differing(old, new).any()
     return type(old) is type(new) and (old == new or (old != old and new != new))
 
 
 def _differing(old: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    both_undefined = (old != old) & (new != new)
-    return (old != new) & ~both_undefined
+    """Where two arrays differ; where both are undefined, they do not."""
+    undefined_in_both = (old != old) & (new != new)
+    return (old != new) & ~undefined_in_both
 
 
 def _change(old: Any, new: Any) -> str:
+    """Say how two values or arrays differ, and how far."""
     if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
         if old.dtype != new.dtype:
-            return f"{_shown(old)} → {_shown(new)}"
+            return f"{_printed(old)} → {_printed(new)}"
         if old.shape != new.shape:
             return f"{_size(old)} → {_size(new)}"
         differing = _differing(old, new)
@@ -99,7 +102,7 @@ def _change(old: Any, new: Any) -> str:
             distance = np.abs(old[differing].astype(float) - new[differing].astype(float)).max()
             text += f", by at most {distance:.3g}"
         return text
-    text = f"{_shown(old)} → {_shown(new)}"
+    text = f"{_printed(old)} → {_printed(new)}"
     distance = _distance(old, new)
     return text if distance is None else f"{text} ({distance:+.6g})"
 
@@ -114,7 +117,7 @@ def _distance(old: Any, new: Any) -> float | None:
         return None
 
 
-def _shown(value: Any) -> str:
+def _printed(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{_size(value)} of {value.dtype}"
     text = str(value)
@@ -170,10 +173,10 @@ def _model(content: bytes) -> Parts:
             else:
                 yield name, node
 
-        found: Parts = {}
+        attributes: Parts = {}
         for name, value in parts(json.loads(archive.read("schema.json")), ""):
-            found.setdefault(name, value)  # an estimator's own class before its dictionary's
-        return found
+            attributes.setdefault(name, value)  # an estimator's own class before its dictionary's
+        return attributes
 
 
 KINDS: dict[str, Callable[[bytes], Parts]] = {

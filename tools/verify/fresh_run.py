@@ -1,0 +1,207 @@
+"""A revision run from nothing, and what it gave beside what is committed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from dvc.output import Output
+from dvc.repo import Repo
+
+from stages.errors import UserError
+from stages.files import idx, sources
+from stages.run.lifetime import end_with_parent
+from stages.run.terminal import say
+from tools.shared import differences, machine
+from tools.shared.git import check_out
+from tools.shared.pipeline import lock_of_packages, outputs
+from tools.verify.checks import content_in_git, hashes_of_files, intact_in_cache
+
+MACHINE = Path(machine.__file__).resolve()
+
+
+class Verdict(Enum):
+    """How close a run came to the committed results; the value is the exit code."""
+
+    IDENTICAL = 0
+    SAME_METRICS = 2
+    DIFFERENT = 1
+
+    def __str__(self) -> str:
+        """Give the words that a person is shown."""
+        return VERDICTS[self]
+
+
+VERDICTS = {
+    Verdict.IDENTICAL: "identical",
+    Verdict.SAME_METRICS: "same metrics, other bytes",
+    Verdict.DIFFERENT: "different",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One output of a run from nothing, beside the committed one."""
+
+    stage: str
+    output: str
+    verdict: Verdict
+    difference: str
+
+
+def run_from_nothing(commit: str, folder: Path, here: bool, raw: Path | None) -> dict[str, Any]:
+    """Run a revision's pipeline in a new clone, and describe what it ran on.
+
+    Parameters
+    ----------
+    commit
+        Of this project.
+    folder
+        Empty; the clone will be its `project`.
+    here
+        Use the current environment, not one of the revision's own.
+    raw
+        Folder with the raw files.
+
+    Raises
+    ------
+    UserError
+        If the pipeline does not come to its end.
+    """
+    clone = folder / "project"
+    check_out(commit, clone)
+    variables = {**environment(clone, here), **mirror(raw)}
+    for command in (
+        ["dvc", "config", "--local", "cache.dir", str(folder / "cache")],
+        ["dvc", "repro", "--force", "--no-run-cache"],
+    ):
+        done = subprocess.run(
+            command,
+            cwd=clone,
+            env=variables,
+            stdout=sys.stderr,
+            check=False,
+            preexec_fn=end_with_parent,
+        )
+        if done.returncode:
+            raise UserError("The pipeline did not run to its end: what stopped it stands above.")
+    description = subprocess.run(
+        ["python", str(MACHINE)],
+        cwd=clone,
+        env={**variables, "PYTHONPATH": str(clone)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return json.loads(description.stdout)
+
+
+def environment(clone: Path, here: bool) -> dict[str, str]:
+    """Variables under which a clone's own packages run, or with `here` the current ones.
+
+    Raises
+    ------
+    UserError
+        If the packages cannot be installed.
+    """
+    python = Path(sys.executable) if here else _own_python(clone)
+    of_git_and_python = ("GIT_", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(of_git_and_python)}
+    return {
+        **inherited,
+        "PATH": os.pathsep.join([str(python.parent), inherited.get("PATH", os.defpath)]),
+        "DVC_SITE_CACHE_DIR": str(clone.parent / "site"),
+    }
+
+
+def _own_python(clone: Path) -> Path:
+    """Build an environment from a clone's own lock of packages; where its Python is."""
+    with Repo(str(clone)) as repo:
+        lock = lock_of_packages(repo)
+    if lock is None or not (clone / lock).is_file():
+        raise UserError(f"This revision has no {lock or 'lock of packages'}: use --here.")
+    say(f"Building its own environment from its {lock}: about a minute")
+    place = clone.parent / "environment"
+    python = place / "bin" / "python"
+    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    for command in (
+        [sys.executable, "-m", "venv", str(place)],
+        [str(python), *pip, "--require-hashes", "-r", str(clone / lock)],
+    ):
+        if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+            raise UserError("Its packages could not be installed: try --here.")
+    return python
+
+
+def mirror(raw: Path | None) -> dict[str, str]:
+    """Where a run gets its raw files first: --raw, else $FASHION_MNIST_MIRROR, else data/raw."""
+    preset = os.environ.get(sources.MIRROR, "")
+    if raw is None and "://" in preset:
+        return {sources.MIRROR: preset}
+    return {sources.MIRROR: str(Path(raw or preset or idx.RAW).expanduser().absolute())}
+
+
+def compare(repo: Repo, run: Repo) -> list[Row]:
+    """Check 3: what a run gave, beside what is committed and what dvc.lock states."""
+    folder = Path(run.root_dir)
+    hashes = {out.def_path: out.hash_info.value for _, out in outputs(run)}
+    rows, stages_with_other_metrics = [], set()
+    for stage, out in outputs(repo):
+        committed, fresh = _committed(repo, out), _fresh(folder, out.def_path)
+        same_hash = hashes[out.def_path] == out.hash_info.value
+        if same_hash and (out.use_cache or committed == fresh):
+            rows.append(Row(stage.name, out.def_path, Verdict.IDENTICAL, ""))
+            continue
+        if out.metric:
+            stages_with_other_metrics.add(stage.name)
+        difference = _difference(committed, fresh)
+        rows.append(Row(stage.name, out.def_path, Verdict.SAME_METRICS, difference))
+    return [
+        replace(row, verdict=Verdict.DIFFERENT)
+        if row.verdict is not Verdict.IDENTICAL and row.stage in stages_with_other_metrics
+        else row
+        for row in rows
+    ]
+
+
+def worst(rows: Sequence[Row]) -> Verdict:
+    """The worst verdict on an output."""
+    verdicts = {row.verdict for row in rows}
+    for verdict in (Verdict.DIFFERENT, Verdict.SAME_METRICS):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.IDENTICAL
+
+
+def _committed(repo: Repo, out: Output) -> dict[str, bytes | None]:
+    """Contents of an output as committed, by path; None where only the hash is known here."""
+    if not out.use_cache:
+        return {out.def_path: content_in_git(repo, out.def_path)}
+    return {path: intact_in_cache(repo, name) for path, name in hashes_of_files(repo, out).items()}
+
+
+def _fresh(folder: Path, path: str) -> dict[str, bytes]:
+    """Contents of an output that the run made, by path."""
+    place = folder / path
+    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.is_file()}
+
+
+def _difference(committed: dict[str, bytes | None], fresh: dict[str, bytes]) -> str:
+    """Say what differs first between an output as committed and as made."""
+    for path in {**committed, **fresh}:
+        old, new = committed.get(path), fresh.get(path)
+        if new is None:
+            return f"{path} is not made"
+        if committed and path not in committed:
+            return f"{path} is new"
+        if old is not None and old != new:
+            inside = f"{path}, " if len(fresh) > 1 else ""
+            return inside + differences.describe(path, old, new)
+    if committed and all(old is not None for old in committed.values()):
+        return "as committed; the hash in dvc.lock is another"
+    return "another hash than in dvc.lock; the committed file is not in DVC's cache here"
