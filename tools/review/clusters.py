@@ -24,10 +24,9 @@ def clusters(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Iter
     if SILHOUETTE in charts:
         yield from _by_number(old, new)
     yield from charts.pop(SILHOUETTE, [])
-    images = [results.silhouettes(results.metrics["kmeans"]["clusters"]) for results in (old, new)]
-    same_data = old.data == new.data
-    partners = matched(*(table["cluster"] for table in images)) if same_data else {}
-    yield _profile(*images, partners)
+    before, after = (r.silhouettes(r.metrics["kmeans"]["clusters"]) for r in (old, new))
+    partners = matched(before["cluster"], after["cluster"]) if old.data == new.data else {}
+    yield _profile(before, after, partners)
     yield from charts.pop(SILHOUETTES_OF_IMAGES, [])
     if partners:
         yield Text(
