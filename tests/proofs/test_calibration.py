@@ -12,7 +12,7 @@ from tools.review import calibration
 def test_the_first_pair_of_each_kind_comes_out_as_in_the_table(
     fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("stages.learn.idx.RAW", fashion_mnist)
+    monkeypatch.setattr("stages.files.idx.RAW", fashion_mnist)
     params = settings.load(ROOT / "params.yaml")
     artifacts.write_table(
         tmp_path / "seeds.csv", calibration.pairs(calibration.load(params), params, [0])
