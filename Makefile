@@ -1,5 +1,7 @@
 # make          the whole pipeline: environment, data, models, results
+# make help     these lines
 # make test     lint, then the tests
+# make lint     format, lint and types alone
 # make proofs   the slower tests: other machines, kills, faults; with Debian's packages;
 #               AGAIN=1: those that failed, one at a time
 # make verify   a run from nothing against what is committed; REV=v1, QUICK=1
@@ -16,10 +18,14 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: all test lint proofs verify bench full demo plots report review lock
+.PHONY: all help test lint proofs verify bench full demo plots report review lock
 
 all: $(VENV)/pipeline.txt
 	@python -m tools.demo.first_run
+
+# The comment at the top of this file.
+help:
+	@sed -n -e '/^#/!q' -e 's/^# //p' $(firstword $(MAKEFILE_LIST))
 
 test: lint
 	@python -m pytest --numprocesses auto --dist loadfile

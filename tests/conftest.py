@@ -14,7 +14,7 @@ import pytest
 
 import stages  # before NumPy is loaded by a test
 from stages.files import garments, settings, sources
-from tools.demo import __main__ as demo
+from tools.demo import drawn_garments
 from tools.shared.params import set_params
 
 ROOT = Path(__file__).parents[1]
@@ -109,7 +109,7 @@ def reproduce(folder: Path, params: dict[str, Any]) -> None:
     """Copy the project into a new folder, run it on drawn garments and commit the results."""
     folder.mkdir()
     copy_of_project(folder)
-    garments.write(folder / demo.FOLDER)
+    garments.write(folder / drawn_garments.FOLDER)
     set_params(folder / "params.yaml", params)
     run = run_in(folder)
     run("dvc", "repro")

@@ -16,9 +16,10 @@ from stages.files.idx import read_raw
 from stages.learn import images
 from stages.learn.images import Dataset
 from tests.conftest import ROOT, copy_of_project, run_in
-from tools.bench import compare, measure, notebook, parts, report
-from tools.bench.__main__ import NOTEBOOK, Bench, Work
+from tools.bench import charts, compare, goals, measure, notebook, parts, report
 from tools.bench.notebook import Arrays
+from tools.bench.plan import Work
+from tools.bench.session import NOTEBOOK, Session
 from tools.shared import readme
 
 PARAMS = settings.load(ROOT / "params.yaml")
@@ -160,7 +161,7 @@ def test_what_fails_is_not_measured(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_estimates_of_the_time_left_are_held_against_the_truth() -> None:
-    said = [
+    stderr = [
         (10.0, "fits: 1 of 4 (wide), about 30 s left"),
         (11.0, "something else"),
         (20.0, "fits: 2 of 4 (narrow), about 20 s left"),
@@ -168,9 +169,9 @@ def test_estimates_of_the_time_left_are_held_against_the_truth() -> None:
         (30.0, "fits: 4 of 4 (narrow)"),
         (31.0, "others: 1 of 2, about 9 s left"),
     ]
-    estimates = measure.estimates(said)
-    assert estimates == [(30, 20), (20, 10), (1, 1)]
-    assert measure.worst_factor(estimates) == 2
+    times_left = measure.times_left(stderr)
+    assert times_left == [(30, 20), (20, 10), (1, 1)]
+    assert measure.worst_factor(times_left) == 2
     assert measure.worst_factor([(9, 1)]) is None
 
 
@@ -182,17 +183,17 @@ def test_a_part_is_measured_in_a_clone_and_compared(
     copy_of_project(project)
     monkeypatch.chdir(project)
     monkeypatch.setenv("FASHION_MNIST_MIRROR", str(fashion_mnist))
-    bench = Bench(tmp_path / "bench", quick=True, changes={"kmeans.n_init": 10})
-    bench.repro(bench.clone("float64"), "prepare")
-    bench.do(Work("clusters", "contract", 200), 1)
-    bench.do(Work("clusters", "float64", 200), 1)
-    assert bench.results["equal"] == {
+    session = Session(tmp_path / "bench", quick=True, changes={"kmeans.n_init": 10})
+    session.repro(session.clone("float64"), "prepare")
+    session.measure_work(Work("clusters", "contract", 200), 1)
+    session.measure_work(Work("clusters", "float64", 200), 1)
+    assert session.results["equal"] == {
         "clusters, contract": "the same clusters for 14 of 14 k; silhouettes equal to the last bit"
     }
-    measured = bench.results["measured"]
+    measured = session.results["measured"]
     assert measured.keys() == {"clusters, contract", "clusters, float64"}
     assert measured["clusters, contract"]["seconds"].keys() == {"ten", "silhouettes"}
-    assert min(of["memory_gb"][0] for of in measured.values()) > 0.05
+    assert min(record["memory_gb"][0] for record in measured.values()) > 0.05
     assert run_in(project)("git", "status", "--porcelain").stdout == ""
 
 
@@ -214,17 +215,17 @@ def test_the_charts_are_drawn_from_the_results(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes() == (ROOT / report.COMMITTED / name).read_bytes()
 
 
-def test_gains_are_ratios_of_medians_and_a_missed_goal_is_said() -> None:
+def test_speedups_are_ratios_of_medians_and_a_missed_goal_is_said() -> None:
     measured = {
         "clusters, notebook": {"seconds": {"ten": [1, 1, 5], "silhouettes": [9, 2, 9]}},
         "clusters, float64": {"seconds": {"all": [4, 5, 90]}},
     }
     results = {**RESULTS, "quick": False, "measured": measured}
-    (row,) = [row for row in report.rows(results) if row.gain]
-    assert (row.notebook, row.here, row.gain) == (10, 5, 2)
+    (row,) = [row for row in goals.rows(results) if row.speedup]
+    assert (row.notebook, row.pipeline, row.speedup) == (10, 5, 2)
     (line,) = [line for line in report.section(results, None).splitlines() if "**" in line]
     assert line.endswith("| 10.0 s | 5.00 s | **2.00** | ≥ 3.5, missed |")
 
 
 def test_the_exponent_is_that_of_the_growth() -> None:
-    assert report.exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
+    assert charts.exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2)

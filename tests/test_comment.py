@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from tests.conftest import ROOT, run_in
 from tools.review.comment import LONGEST, MARKER, comment, harmless
 
+# A Python that sees none of our packages: no site-packages, none of the user's variables.
+BARE_PYTHON = [sys.executable, "-E", "-S"]
 PAGE = "https://github.example/me/project/actions/runs/7"
 REVIEW = """# Review: main → HEAD
 
@@ -220,7 +222,7 @@ def show(github: GitHub, folder: Path, sha: str = "a" * 40, api: str = "/api") -
     run["head_repository"] = {"owner": {"login": "you"}}
     (folder / "event.json").write_text(json.dumps({"workflow_run": run}))
     done = run_in(ROOT)(
-        *(sys.executable, "-m", "tools.review.comment"),
+        *(*BARE_PYTHON, "-m", "tools.review.comment"),
         GITHUB_API_URL=f"{github.url}{api}",
         GITHUB_EVENT_PATH=str(folder / "event.json"),
         GITHUB_REPOSITORY="me/project",
@@ -228,6 +230,18 @@ def show(github: GitHub, folder: Path, sha: str = "a" * 40, api: str = "/api") -
         succeeds=api == "/api",
     )
     return done.stdout + done.stderr
+
+
+def test_it_loads_nothing_but_python_and_itself() -> None:
+    code = "import sys, tools.review.comment; print(*sys.modules)"
+    loaded = set(run_in(ROOT)(*BARE_PYTHON, "-c", code).stdout.split())
+    ours = {name for name in loaded if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert ours == {"__main__", "tools", "tools.review", "tools.review.comment"}
+
+
+def test_a_bare_python_has_none_of_our_packages() -> None:
+    done = run_in(ROOT)(*BARE_PYTHON, "-c", "import numpy", succeeds=False)
+    assert "No module named 'numpy'" in done.stderr
 
 
 def test_a_second_review_of_a_pull_request_takes_the_place_of_the_first(

@@ -7,7 +7,7 @@ import pytest
 
 from stages.files import sources
 from tests.conftest import Run, copy_of_project, run_in
-from tools.demo import __main__ as demo
+from tools.demo import drawn_garments
 from tools.shared.params import set_params
 
 NOWHERE = {"data.datasets.fashion-mnist.mirrors": ["http://127.0.0.1:9/"]}
@@ -46,7 +46,7 @@ def test_without_a_source_it_is_the_demo_and_the_project_stays_as_it_was(
     assert f"Set {sources.MIRROR} to a folder" in shown
     assert "RUNNING THE DEMO INSTEAD" in shown
     assert "drawn-garments" in shown
-    results = alone / demo.RESULTS
+    results = alone / drawn_garments.RESULTS
     about = json.loads((results / "metrics/data.json").read_text())
     assert about["dataset"] == "drawn-garments"
     mlp = json.loads((results / "metrics/mlp.json").read_text())

@@ -10,7 +10,7 @@ from tests.conftest import ROOT, Run, run_in
 from tests.test_verify import replace_in
 from tools.pages.blocks import Table
 from tools.pages.results import Results
-from tools.review import __main__ as review
+from tools.review import page
 
 ARCHIVE = ROOT / "tests/layout_before.tar.xz"
 STAGES = ["fetch", "prepare", "mlp_search", "svm_eval", "kmeans", "noise", "compare"]
@@ -87,7 +87,7 @@ def test_packages_of_two_layouts_are_compared(
     assert packages["before"].startswith("0")
     (table,) = (
         block
-        for block in review.what_changed(*map(Results, revisions))
+        for block in page.what_changed(*map(Results, revisions))
         if isinstance(block, Table) and block.title == "Packages"
     )
     assert ["`numpy`", *packages.values()] in table.rows

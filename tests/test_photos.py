@@ -56,7 +56,7 @@ def test_a_picture_of_the_models_size_is_taken_as_it_is_or_inverted(
         photo = photos.read(tmp_path / "photo.png", SHAPE)
         np.testing.assert_array_equal(photo.image, image)
         background = "light background, inverted" if light else "dark background"
-        assert photo.how == f"28×28, grey, {background}"
+        assert photo.read_as == f"28×28, grey, {background}"
 
 
 @pytest.mark.parametrize("size", [(28, 28), (20, 30), (1, 5)])
@@ -73,7 +73,7 @@ def test_taken_as_it_is_an_enlarged_image_is_the_image_again(
     large = enlarged(255 - drawn[0] if light else drawn[0], times)
     photo = photos.read(saved(tmp_path, large), SHAPE, as_is=True)
     np.testing.assert_array_equal(photo.image, drawn[0])
-    assert "cut" not in photo.how
+    assert "cut" not in photo.read_as
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_size_place_format_and_contrast_of_a_photo_do_not_matter(
     values = np.round(255 - large if light else large).astype(np.uint8)
     tinted = np.stack([values, values, values // 8 * 8], axis=2)
     photo = photos.read(saved(tmp_path, tinted, name, **options), SHAPE)
-    assert photo.how.startswith(f"450×600, colour, {'light' if light else 'dark'} background")
-    assert "contrast ×1." in photo.how
+    assert photo.read_as.startswith(f"450×600, colour, {'light' if light else 'dark'} background")
+    assert "contrast ×1." in photo.read_as
     assert np.abs(photo.image.astype(int) - expected).mean() < 8
     assert photo.image.max() > 230
 
@@ -128,7 +128,7 @@ def test_what_is_transparent_is_background_and_a_white_thing_is_seen_too(
     picture.putalpha(Image.fromarray(drawn[0]))
     picture.save(tmp_path / "photo.png")
     photo = photos.read(tmp_path / "photo.png", SHAPE)
-    assert f"transparent, on {'black' if brightness == 255 else 'white'}" in photo.how
+    assert f"transparent, on {'black' if brightness == 255 else 'white'}" in photo.read_as
     expected = drawn[0] * (0.5 if brightness == 128 else 1)
     np.testing.assert_allclose(photo.image.astype(int), expected, atol=1)
 
@@ -153,14 +153,14 @@ def test_a_photo_taken_with_the_camera_turned_is_turned_back(
     path = saved(tmp_path, np.ascontiguousarray(stored[orientation]), exif=exif)
     photo = photos.read(path, SHAPE)
     np.testing.assert_array_equal(photo.image, image)
-    assert ("turned" in photo.how) == (orientation > 1)
+    assert ("turned" in photo.read_as) == (orientation > 1)
 
 
 def test_height_and_width_are_those_of_the_turned_photo(drawn: Bytes, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     path = saved(tmp_path, np.pad(enlarged(drawn[0]), ((0, 0), (0, 100))), exif=exif)
-    assert photos.read(path, SHAPE).how.startswith("280×380, turned")
+    assert photos.read(path, SHAPE).read_as.startswith("280×380, turned")
 
 
 def test_of_several_pictures_in_a_file_the_first_counts(drawn: Bytes, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_of_several_pictures_in_a_file_the_first_counts(drawn: Bytes, tmp_path: 
     first.save(tmp_path / "photo.gif", save_all=True, append_images=others)
     photo = photos.read(tmp_path / "photo.gif", SHAPE)
     np.testing.assert_array_equal(photo.image, drawn[0])
-    assert "first of 3 pictures" in photo.how
+    assert "first of 3 pictures" in photo.read_as
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F"])
@@ -267,8 +267,8 @@ def test_whatever_bytes_of_a_file_are_wrong_it_is_read_or_refused(
 
 
 def test_a_name_is_shown_in_letters_that_a_terminal_has() -> None:
-    assert photos.shown(Path(os.fsdecode(b"caf\xe9\n\x1b.png"))) == "caf???.png"
-    assert photos.shown(Path("café.png")) == "café.png"
+    assert photos.printable(Path(os.fsdecode(b"caf\xe9\n\x1b.png"))) == "caf???.png"
+    assert photos.printable(Path("café.png")) == "café.png"
 
 
 def test_letters_show_bright_on_dark() -> None:

@@ -18,7 +18,7 @@ from stages.files.idx import read_idx
 from stages.files.sources import sha256
 from tests.conftest import Run, forget_results, results
 from tests.test_dvc_yaml import STAGES
-from tools.demo.__main__ import FOLDER
+from tools.demo.drawn_garments import FOLDER
 from tools.shared.params import set_params
 
 

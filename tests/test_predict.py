@@ -15,10 +15,9 @@ from sklearn.svm import SVC
 from stages.files import idx, models, prepared, settings
 from stages.learn import images
 from tests.conftest import ROOT, Run, run_in
-from tools.predict import __main__ as predict
-from tools.predict import photos
+from tools.predict import model, photos
 
-MODELS = list(predict.KINDS)
+MODELS = list(model.KINDS)
 COMMAND = ["python", "-m", "tools.predict"]
 
 
@@ -38,13 +37,14 @@ def test_labels_and_scores_are_the_models_own(
 ) -> None:
     monkeypatch.chdir(reproduced)
     dataset = prepared.load()
-    names, shape, model = predict.known(name)
+    names, shape, estimator = model.load(name)
     assert (names, shape) == (dataset.labels, dataset.test_images[0].shape)
-    labels, scores = predict.classify(model, dataset.test_images)
+    labels, scores = model.classify(estimator, dataset.test_images)
     pixels = images.scaled(dataset.test_images)
-    np.testing.assert_array_equal(labels, model.predict(pixels))
-    own = model.decision_function(pixels) if isinstance(model, SVC) else model.predict_proba(pixels)
-    np.testing.assert_allclose(scores, own[np.arange(len(labels)), labels], atol=1e-9)
+    np.testing.assert_array_equal(labels, estimator.predict(pixels))
+    is_svm = isinstance(estimator, SVC)
+    expected = (estimator.decision_function if is_svm else estimator.predict_proba)(pixels)
+    np.testing.assert_allclose(scores, expected[np.arange(len(labels)), labels], atol=1e-9)
 
 
 def photo(image: images.Bytes, path: Path) -> Path:
@@ -60,12 +60,12 @@ def test_photos_are_recognised_as_often_as_images_of_fashion_mnist(
 ) -> None:
     data = settings.load(ROOT / "params.yaml").data
     raw = idx.read_raw(data.datasets["fashion-mnist"].files(fashion_mnist), 10)
-    model = SVC(C=10, gamma=0.01)
-    model.fit(images.scaled(raw["train_images"][:3000]), raw["train_labels"][:3000])
+    estimator = SVC(C=10, gamma=0.01)
+    estimator.fit(images.scaled(raw["train_images"][:3000]), raw["train_labels"][:3000])
     chosen, labels = raw["test_images"][:400], raw["test_labels"][:400]
     seen = [photos.read(photo(image, tmp_path / "photo.jpg"), (28, 28)).image for image in chosen]
-    of_images = np.mean(predict.classify(model, chosen)[0] == labels)
-    of_photos = np.mean(predict.classify(model, np.stack(seen))[0] == labels)
+    of_images = np.mean(model.classify(estimator, chosen)[0] == labels)
+    of_photos = np.mean(model.classify(estimator, np.stack(seen))[0] == labels)
     assert of_photos > of_images - 0.03, (of_images, of_photos)
 
 
@@ -75,7 +75,7 @@ def test_photos_of_drawn_garments_are_recognised_too(
     """Those do not fill their images: cut out they are larger than what the model knows."""
     monkeypatch.chdir(reproduced)
     dataset = prepared.load()
-    _, shape, model = predict.known("svm")
+    _, shape, estimator = model.load("svm")
     chosen, labels = dataset.test_images[:200], dataset.test_labels[:200]
     cut_out = [photos.read(photo(image, tmp_path / "photo.jpg"), shape).image for image in chosen]
     as_is = []
@@ -84,7 +84,7 @@ def test_photos_of_drawn_garments_are_recognised_too(
         large.save(tmp_path / "photo.jpg")
         as_is.append(photos.read(tmp_path / "photo.jpg", shape, as_is=True).image)
     own, of_as_is, of_cut_out = (
-        np.mean(predict.classify(model, np.asarray(seen))[0] == labels)
+        np.mean(model.classify(estimator, np.asarray(seen))[0] == labels)
         for seen in (chosen, as_is, cut_out)
     )
     assert of_as_is > own - 0.02, (own, of_as_is)
@@ -103,8 +103,8 @@ def test_many_files_are_listed_with_label_score_and_how_they_were_read(
     assert [row["file"] for row in found] == files
     dataset = prepared.load(trained / prepared.FOLDER)
     path = trained / f"models/{name.replace('-', '_')}.skops"
-    model = models.read(path, predict.KINDS[name], 28 * 28)
-    expected = model.predict(images.scaled(dataset.test_images[:3]))
+    estimator = models.read(path, model.KINDS[name], 28 * 28)
+    expected = estimator.predict(images.scaled(dataset.test_images[:3]))
     assert [row["label"] for row in found] == [dataset.labels[label] for label in expected]
     table = run(*COMMAND, *files, "--model", name, COLUMNS="200").stdout
     for row in found:

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from stages.files import settings
 from tests.conftest import ROOT, Run
 from tools.pages.results import Results
-from tools.report import __main__ as report
+from tools.report import findings
 from tools.review import calibration, verdicts
 from tools.shared import readme
 
@@ -34,7 +34,7 @@ def commands(section: str) -> list[list[str]]:
 
 def test_the_results_are_those_of_the_committed_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert readme.part(report.COMMAND) == report.table(Results(None))
+    assert readme.part(findings.COMMAND) == findings.markdown_table(Results(None))
 
 
 def test_pairs_of_seeds_are_called_what_the_readme_says() -> None:

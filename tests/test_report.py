@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import Run
 from tools.pages.blocks import Chart, Gallery, Heading, Picture, Text
 from tools.pages.results import Results
-from tools.report import __main__ as report
+from tools.report import page
 
 SECTIONS = [
     "The data",
@@ -26,7 +26,7 @@ def test_a_report_has_every_chart_and_picture_and_says_why(
 ) -> None:
     monkeypatch.chdir(reproduced)
     results = Results("HEAD")
-    blocks = report.report(results)
+    blocks = page.report(results)
     assert [block.text for block in blocks if isinstance(block, Heading)][1:] == SECTIONS
     assert {block.title for block in blocks if isinstance(block, Chart)} == {
         *results.charts.values()
@@ -49,7 +49,7 @@ def test_the_charts_of_one_revision_count_its_images_once(
     monkeypatch.chdir(reproduced)
     chart = next(
         block
-        for block in report.report(Results(None))
+        for block in page.report(Results(None))
         if isinstance(block, Chart) and "Support vector machine: confusion" in block.title
     )
     values = chart.spec["data"]["values"]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import Run, run_in
-from tools.pages import clusters
+from tools.review import clusters
 from tools.shared.params import set_params
 
 

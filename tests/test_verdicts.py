@@ -48,7 +48,7 @@ def test_a_change_is_real_only_if_images_and_draws_say_so(
     new: np.ndarray, before: dict[str, float] | None, after: dict[str, float], word: str
 ) -> None:
     change = verdicts.of_errors(LABELS, LABELS, new, before, after)
-    assert verdicts.words([change]) == [word]
+    assert verdicts.judge([change]) == [word]
 
 
 @given(
@@ -59,15 +59,15 @@ def test_draws_are_compared_as_welch_does(old: list[float], new: list[float]) ->
     if np.std(old) < 1e-6 or np.std(new) < 1e-6:
         return
     expected = stats.ttest_ind(old, new, equal_var=False).pvalue
-    assert verdicts.of_draws(noise(old), noise(new)) == pytest.approx(expected, abs=1e-9)
+    assert verdicts.welch_p_value(noise(old), noise(new)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_draws_that_never_move_tell_nothing() -> None:
     still, elsewhere = noise([0.25, 0.25]), noise([0.5, 0.5])
-    assert verdicts.of_draws(still, still) == 1
-    assert math.isnan(verdicts.of_draws(still, elsewhere))
+    assert verdicts.welch_p_value(still, still) == 1
+    assert math.isnan(verdicts.welch_p_value(still, elsewhere))
     change = verdicts.of_errors(LABELS, LABELS, wrong(0, 100), still, elsewhere)
-    assert verdicts.words([change]) == [verdicts.UNKNOWN]
+    assert verdicts.judge([change]) == [verdicts.UNKNOWN]
 
 
 def test_folds_are_compared_with_the_corrected_variance() -> None:
@@ -89,7 +89,7 @@ def test_equal_folds_do_not_differ_and_folds_all_as_far_apart_tell_nothing() -> 
     assert verdicts.of_folds(folds, folds) == (0, 0, 0, 1)
     change = verdicts.of_folds(folds, folds + 0.1)
     assert change.difference == pytest.approx(0.1)
-    assert verdicts.words([change], verdicts.DIFFERS) == [verdicts.UNKNOWN]
+    assert verdicts.judge([change], verdicts.DIFFERS) == [verdicts.UNKNOWN]
 
 
 def test_silhouettes_of_the_same_images_are_compared_in_pairs() -> None:

@@ -26,12 +26,12 @@ VEGA_LITE = "5.21"
 def write_page(revisions: list[str], out: Path) -> Path | None:
     """Write DVC's page of `revisions`, and Vega beside it; None if DVC wrote no page."""
     out.mkdir(parents=True, exist_ok=True)
-    what = ["diff", *revisions] if revisions else ["show"]
+    subcommand = ["diff", *revisions] if revisions else ["show"]
     # DVC prints the address of a page that it wrote; what went wrong, it says on stderr.
-    command = [sys.executable, "-m", "dvc", "plots", *what]
+    command = [sys.executable, "-m", "dvc", "plots", *subcommand]
     options = ["--out", str(out), "--html-template", str(FRAME)]
-    run = subprocess.run([*command, *options], stdout=subprocess.PIPE, check=False)
-    if run.returncode or not run.stdout.strip():
+    done = subprocess.run([*command, *options], stdout=subprocess.PIPE, check=False)
+    if done.returncode or not done.stdout.strip():
         return None
     vega = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", VEGA_LITE)
     (out / "vega.js").write_text(vega, encoding="utf-8")
@@ -57,11 +57,11 @@ def main() -> int:
     parser.add_argument("revisions", nargs="*", metavar="REV", help="Git revisions to compare")
     parser.add_argument("-o", "--out", type=Path, default=Path("dvc_plots"), metavar="DIR")
     arguments = parser.parse_args()
-    shown, named = dataset_of_results(), dataset_of_params()
-    if shown not in (named, None):
+    of_results, of_params = dataset_of_results(), dataset_of_params()
+    if of_results not in (of_params, None):
         print(
-            f"The results are of {shown}, but params.yaml names {named}: dvc repro first, "
-            "or git restore params.yaml.",
+            f"The results are of {of_results}, but params.yaml names {of_params}: dvc repro "
+            "first, or git restore params.yaml.",
             file=sys.stderr,
         )
         return 1

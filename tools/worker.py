@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
 
     Parameters
     ----------
-    arguments : list of str
+    arguments
         Address of a scheduler, and options of `dask worker`.
     """
     try:
@@ -44,8 +44,8 @@ def main(arguments: list[str]) -> None:
     if not arguments:
         sys.exit("python -m tools.worker: say where the scheduler is, as in tcp://HOST:8786.")
     # One fit at a time to a process. With a limit of memory Dask would write data to disk.
-    ours = ["--nworkers", str(processes), "--nthreads", "1", "--memory-limit", "0"]
-    dask_worker([*ours, "--no-dashboard", *arguments], prog_name="python -m tools.worker")
+    options = ["--nworkers", str(processes), "--nthreads", "1", "--memory-limit", "0"]
+    dask_worker([*options, "--no-dashboard", *arguments], prog_name="python -m tools.worker")
 
 
 if __name__ == "__main__":

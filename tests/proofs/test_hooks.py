@@ -29,7 +29,7 @@ def change(path: Path, old: str, new: str) -> None:
 
 def test_a_good_commit_passes_and_says_what_dvc_thinks(hooked: Path, run: Run) -> None:
     change(hooked / "README.md", "# Fashion-MNIST", "# My Fashion-MNIST")
-    change(hooked / "tools/demo/__main__.py", '"""The whole', '"""All of the')
+    change(hooked / "tools/demo/drawn_garments.py", '"""The whole', '"""All of the')
     (hooked / "tests" / "not_staged.py").write_text("x  =  1\n")
     done = run("git", "commit", "--all", "--message=good")
     assert "Data and pipelines are up to date." in done.stderr
@@ -39,8 +39,8 @@ def test_a_good_commit_passes_and_says_what_dvc_thinks(hooked: Path, run: Run) -
 def test_a_file_in_another_format_is_put_right_and_the_commit_stopped(
     hooked: Path, run: Run
 ) -> None:
-    change(hooked / "tools/demo/__main__.py", 'RESULTS = Path("', "RESULTS   =   Path('")
-    change(hooked / "tools/demo/__main__.py", 'dvc_plots/demo")', "dvc_plots/demo')")
+    change(hooked / "tools/demo/drawn_garments.py", 'RESULTS = Path("', "RESULTS   =   Path('")
+    change(hooked / "tools/demo/drawn_garments.py", 'dvc_plots/demo")', "dvc_plots/demo')")
     done = run("git", "commit", "--all", "--message=bad", succeeds=False)
     assert "files were modified by this hook" in done.stderr
     # What is in the workspace now is what was committed before.
@@ -48,7 +48,9 @@ def test_a_file_in_another_format_is_put_right_and_the_commit_stopped(
 
 
 def test_what_ruff_finds_stops_the_commit(hooked: Path, run: Run) -> None:
-    change(hooked / "tools/demo/__main__.py", "import os\n", "import os\nimport this\n")
+    change(
+        hooked / "tools/demo/drawn_garments.py", "import shutil\n", "import shutil\nimport this\n"
+    )
     done = run("git", "commit", "--all", "--message=bad", succeeds=False)
     assert "F401" in done.stderr
 

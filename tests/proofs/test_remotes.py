@@ -18,7 +18,7 @@ from tests.processes import wait_until
 from tests.proofs.conftest import tool
 from tests.test_readme import commands
 from tests.test_verify import locked
-from tools.demo.__main__ import FOLDER
+from tools.demo.drawn_garments import FOLDER
 
 TO_A_FOLDER, (PULL, REPRO), THROUGH_SSH = commands("Share models and arrays")
 INSTALL = "python -m pip install --require-hashes -r requirements/ssh.txt"

@@ -7,18 +7,17 @@ from tools.bench.notebook import Array, Arrays
 
 def means(one: Arrays, other: Arrays) -> str:
     """Say how many mean accuracies of a search are equal."""
-    a, b = one["means"], other["means"]
-    apart = np.abs(a - b)
+    differences = np.abs(one["means"] - other["means"])
     # The sums of the same folds may be rounded differently.
-    equal = int((apart < 1e-12).sum())
-    rest = "" if equal == len(a) else f", the others up to {apart.max():.4f} apart"
-    return f"{equal} of {len(a)} mean accuracies equal{rest}"
+    equal = int((differences < 1e-12).sum())
+    rest = f", the others up to {differences.max():.4f} apart" if equal < len(differences) else ""
+    return f"{equal} of {len(differences)} mean accuracies equal{rest}"
 
 
 def scores(one: Arrays, other: Arrays) -> str:
     """Show the mean accuracies of both: last bits decide where a network of two layers ends."""
-    a, b = (", ".join(f"{mean:.4f}" for mean in found["means"]) for found in (one, other))
-    return f"mean accuracies {a} beside {b}"
+    listed = (", ".join(f"{mean:.4f}" for mean in arrays["means"]) for arrays in (one, other))
+    return f"mean accuracies {' beside '.join(listed)}"
 
 
 def weights(one: Arrays, other: Arrays) -> str:
@@ -50,8 +49,8 @@ def clusters(one: Arrays, other: Arrays) -> str:
 
 def same_partition(one: Array, other: Array) -> bool:
     """Whether two ways of numbering clusters mean the same clusters."""
-    pairs = len(np.unique(np.stack([one, other]), axis=1).T)
-    return pairs == len(np.unique(one)) == len(np.unique(other))
+    pairs_of_numbers = len(np.unique(np.stack([one, other]), axis=1).T)
+    return pairs_of_numbers == len(np.unique(one)) == len(np.unique(other))
 
 
 def closeness(ones: list[Array], others: list[Array]) -> str:

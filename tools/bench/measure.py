@@ -26,9 +26,9 @@ PRESET = re.compile(
 )
 OURS = {*stages.CONTRACT, sources.MIRROR, concurrency.PROCESSES, "PYTHONWARNINGS", "CI"}
 
-LOOK_AGAIN = 0.2  # seconds
-ESTIMATE = re.compile(r"(?P<title>.+): (?P<done>\d+) of (?P<total>\d+)(?P<rest>.*)")
-LEFT = re.compile(r"about (\d+) s left$")
+SAMPLING_INTERVAL = 0.2  # seconds
+PROGRESS = re.compile(r"(?P<title>.+): (?P<done>\d+) of (?P<total>\d+)(?P<rest>.*)")
+TIME_LEFT = re.compile(r"about (\d+) s left$")
 SOON = 5.0  # seconds; an estimate of less may be off by any factor
 
 
@@ -37,21 +37,21 @@ class Measured(NamedTuple):
 
     Attributes
     ----------
-    seconds : float
+    seconds
         From its start to its end.
-    memory : int
+    memory
         Bytes at the peak: the sum over it and the processes that it started, of what each has
         in memory, what several share counted once (their PSS).
-    output : str
+    output
         What it printed.
-    said : list of (float, str)
+    stderr
         Lines of its stderr, and when they came, in seconds from its start.
     """
 
     seconds: float
     memory: int
     output: str
-    said: list[tuple[float, str]]
+    stderr: list[tuple[float, str]]
 
 
 def user_environment(folder: Path) -> dict[str, str]:
@@ -59,11 +59,16 @@ def user_environment(folder: Path) -> dict[str, str]:
 
     Parameters
     ----------
-    folder : Path
+    folder
         The project in which a command will run.
     """
-    given = verify.environment(folder, here=True)
-    return {k: v for k, v in given.items() if k not in OURS and not PRESET.match(k)}
+    variables = verify.environment(folder, here=True)
+    return {k: v for k, v in variables.items() if k not in OURS and not PRESET.match(k)}
+
+
+def pipeline_environment(folder: Path) -> dict[str, str]:
+    """The same for a pipeline in a clone, which takes its raw files from this project."""
+    return user_environment(folder) | verify.mirror(None)
 
 
 def run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Measured:
@@ -74,7 +79,7 @@ def run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Me
     UserError
         If it fails.
     """
-    said = []
+    stderr = []
     with tempfile.TemporaryFile("w+") as output:
         start = time.monotonic()
         with subprocess.Popen(
@@ -86,11 +91,11 @@ def run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Me
             text=True,
             preexec_fn=end_with_parent,
         ) as process:
-            sampler = Sampler(process.pid)
+            sampler = MemorySampler(process.pid)
             sampler.start()
             try:
                 for line in process.stderr or ():
-                    said.append((time.monotonic() - start, line.rstrip("\n")))
+                    stderr.append((time.monotonic() - start, line.rstrip("\n")))
                 code = process.wait()
             except BaseException:
                 process.terminate()
@@ -98,13 +103,13 @@ def run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Me
             seconds = time.monotonic() - start
             sampler.join()
         if code:
-            print(*(line for _, line in said), sep="\n", file=sys.stderr)
+            print(*(line for _, line in stderr), sep="\n", file=sys.stderr)
             raise UserError(f"{' '.join(command)} failed: what stopped it stands above.")
         output.seek(0)
-        return Measured(seconds, sampler.peak, output.read(), said)
+        return Measured(seconds, sampler.peak, output.read(), stderr)
 
 
-class Sampler(threading.Thread):
+class MemorySampler(threading.Thread):
     """Looks at the memory of a process and of those it started, until it is over."""
 
     def __init__(self, pid: int) -> None:
@@ -116,40 +121,44 @@ class Sampler(threading.Thread):
         """Look again and again."""
         with suppress(psutil.Error):
             while self.process.status() != psutil.STATUS_ZOMBIE:
-                members = [self.process, *self.process.children(recursive=True)]
-                self.peak = max(self.peak, sum(map(proportional, members)))
-                time.sleep(LOOK_AGAIN)
+                processes = [self.process, *self.process.children(recursive=True)]
+                self.peak = max(self.peak, sum(map(proportional_set_size, processes)))
+                time.sleep(SAMPLING_INTERVAL)
 
 
-def proportional(process: psutil.Process) -> int:
+def proportional_set_size(process: psutil.Process) -> int:
     """Bytes that a process has in memory, its share of what it has with others (PSS)."""
     with suppress(psutil.Error):
         return process.memory_full_info().pss
     return 0
 
 
-def estimates(said: Sequence[tuple[float, str]]) -> list[tuple[float, float]]:
-    """What was said of the time left, and what was left in truth, in seconds.
+def times_left(stderr: Sequence[tuple[float, str]]) -> list[tuple[float, float]]:
+    """Estimates of the time left, and what was left in truth, in seconds.
 
     Parameters
     ----------
-    said : list of (float, str)
+    stderr
         Lines and when they came, as in `Measured`. What a line speaks of is over when one of
         the same title says so.
     """
-    lines = [(at, found) for at, line in said if (found := ESTIMATE.fullmatch(line))]
-    ends = {found["title"]: at for at, found in lines if found["done"] == found["total"]}
+    lines = [(at, match) for at, line in stderr if (match := PROGRESS.fullmatch(line))]
+    ends = {match["title"]: at for at, match in lines if match["done"] == match["total"]}
     return [
-        (float(left[1]), ends[found["title"]] - at)
-        for at, found in lines
-        if (left := LEFT.search(found["rest"])) and found["title"] in ends
+        (float(left[1]), ends[match["title"]] - at)
+        for at, match in lines
+        if (left := TIME_LEFT.search(match["rest"])) and match["title"] in ends
     ]
 
 
-def worst_factor(said_and_true: Sequence[tuple[float, float]]) -> float | None:
+def worst_factor(times_left: Sequence[tuple[float, float]]) -> float | None:
     """By how much the worst estimate was off, too long or too short; None if there was none.
 
     Estimates of what was over within `SOON` do not count.
     """
-    factors = [max(s / t, t / max(s, 0.5)) for s, t in said_and_true if t > SOON]
+    factors = [
+        max(estimated / true, true / max(estimated, 0.5))
+        for estimated, true in times_left
+        if true > SOON
+    ]
     return max(factors, default=None)

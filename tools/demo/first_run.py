@@ -1,6 +1,6 @@
 """What `make` does: the pipeline, or, where its images cannot be had, the demo.
 
-    python -m tools.first_run
+    python -m tools.demo.first_run
 
 A first try ends in something to look at. Nothing is substituted where a mirror was named, or CI
 is set.
@@ -13,7 +13,7 @@ from stages.files import sources
 from stages.files.settings import Settings
 from stages.run import stage
 from stages.run.terminal import say
-from tools.demo import __main__ as demo
+from tools.demo import drawn_garments
 from tools.shared.environment import use_this_python
 
 
@@ -27,7 +27,7 @@ def main(params: Settings) -> None:
             raise
         say(f"{error}\n\n{'*' * 78}\nRUNNING THE DEMO INSTEAD, on drawn garments: none of the")
         say(f"numbers and pictures below are those of the real images.\n{'*' * 78}\n")
-        demo.main(params)
+        drawn_garments.run()
         say(f"For the real images: make {sources.MIRROR}=FOLDER-OR-URL, or with a network, make.")
     else:
         use_this_python()

@@ -38,13 +38,11 @@ class Table(NamedTuple):
 
     Attributes
     ----------
-    title : str
-    head : list of str
-    rows : list of list of str
+    rows
         As many cells as the head has.
-    numbers : int
+    numbers
         So many columns, the last ones, are numbers.
-    folded : bool
+    folded
         Whether it is long, and shown where the reader asks for it.
     """
 
@@ -60,9 +58,7 @@ class Bars(NamedTuple):
 
     Attributes
     ----------
-    title : str
-    names : list of str
-    series : dict of list of float
+    series
         A value for each name, by revision.
     """
 
@@ -72,26 +68,14 @@ class Bars(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A Vega-Lite chart, where there are pictures.
-
-    Attributes
-    ----------
-    title : str
-    spec : dict
-    """
+    """A Vega-Lite chart, where there are pictures."""
 
     title: str
     spec: dict[str, Any]
 
 
 class Picture(NamedTuple):
-    """A PNG file, where there are pictures.
-
-    Attributes
-    ----------
-    title : str
-    content : bytes
-    """
+    """A PNG file, where there are pictures."""
 
     title: str
     content: bytes
@@ -102,10 +86,8 @@ class Gallery(NamedTuple):
 
     Attributes
     ----------
-    title : str
     images : uint8 array of shape (n_images, height, width)
         0 is drawn white, 255 black.
-    captions : list of str
     """
 
     title: str

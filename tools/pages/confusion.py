@@ -7,7 +7,7 @@ import numpy as np
 from stages.learn.images import Labels
 from tools.pages.blocks import Block, Chart, Table
 
-PAIRS = 10  # that are named
+PAIRS_NAMED = 10
 
 
 def matrix(classes: int, actual: Labels, predicted: Labels) -> Labels:
@@ -27,14 +27,14 @@ def compared(names: list[str], old: Labels, new: Labels) -> list[Block]:
 
     Parameters
     ----------
-    names : list of str
+    names
         Of the classes.
     old, new : int64 arrays of shape (n_classes, n_classes)
     """
     title = "Confusion matrix, old → new where they differ: rows are true labels"
     return [
         Table(title, ["", *names], changes(names, old, new), len(names), folded=True),
-        Chart("Difference of the confusion matrices, new less old", difference(names, new - old)),
+        Chart("Difference of the confusion matrices, new less old", _chart(names, new - old)),
     ]
 
 
@@ -46,18 +46,18 @@ def changes(names: list[str], old: Labels, new: Labels) -> list[list[str]]:
     ]
 
 
-def difference(names: list[str], moved: Labels) -> dict[str, Any]:
+def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
     """A Vega-Lite chart of the difference of two matrices: mistakes that grew are orange."""
-    most = int(np.abs(moved).max()) or 1
+    largest = int(np.abs(difference).max()) or 1
     values = [
         {
             "actual": names[i],
             "predicted": names[j],
-            "moved": int(moved[i, j]),
+            "moved": int(difference[i, j]),
             # More of what is right is good, more of what is wrong is not.
-            "worse": int(moved[i, j] if i != j else -moved[i, j]),
+            "worse": int(difference[i, j] if i != j else -difference[i, j]),
         }
-        for i, j in np.ndindex(moved.shape)
+        for i, j in np.ndindex(difference.shape)
     ]
     axis = {"type": "nominal", "sort": names}
     return {
@@ -70,7 +70,7 @@ def difference(names: list[str], moved: Labels) -> dict[str, Any]:
         },
         "data": {"values": values},
         "transform": [
-            {"calculate": "datum.moved > 0 ? '+' + datum.moved : '' + datum.moved", "as": "said"}
+            {"calculate": "datum.moved > 0 ? '+' + datum.moved : '' + datum.moved", "as": "change"}
         ],
         "width": {"step": 44},
         "height": {"step": 26},
@@ -86,7 +86,7 @@ def difference(names: list[str], moved: Labels) -> dict[str, Any]:
                         "field": "worse",
                         "type": "quantitative",
                         "scale": {
-                            "domain": [-most, 0, most],
+                            "domain": [-largest, 0, largest],
                             "range": ["#56b4e9", "#ffffff", "#e69f00"],
                             "interpolate": "rgb",
                         },
@@ -97,13 +97,13 @@ def difference(names: list[str], moved: Labels) -> dict[str, Any]:
             {
                 "transform": [{"filter": "datum.moved != 0"}],
                 "mark": {"type": "text", "color": "#000000"},
-                "encoding": {"text": {"field": "said", "type": "nominal"}},
+                "encoding": {"text": {"field": "change", "type": "nominal"}},
             },
         ],
     }
 
 
-def most_confused(names: list[str], of_model: Labels) -> list[list[str]]:
+def most_confused(names: list[str], counts: Labels) -> list[list[str]]:
     """The pairs of classes that are taken for each other most often.
 
     Returns
@@ -111,7 +111,7 @@ def most_confused(names: list[str], of_model: Labels) -> list[list[str]]:
     list of [str, str, str]
         True label, predicted label, number of images.
     """
-    wrong = of_model - np.diag(np.diag(of_model))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS_NAMED]
     cells = zip(*np.unravel_index(order, wrong.shape), strict=True)
     return [[names[i], names[j], str(wrong[i, j])] for i, j in cells if wrong[i, j]]

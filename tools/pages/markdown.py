@@ -51,20 +51,21 @@ def table(head: list[str], rows: list[list[str]], numbers: int) -> str:
 
 def _bars(title: str, names: list[str], series: dict[str, list[float]]) -> str:
     """Bars from just below the least value to the largest: differences would else not be seen."""
-    everything = [value for of_one in series.values() for value in of_one]
-    low, high = min(everything), max(everything)
+    lengths = [value for values in series.values() for value in values]
+    low, high = min(lengths), max(lengths)
     low -= (high - low or 1) / WIDTH
-    wide, deep = (max(map(len, texts)) for texts in (names, series))
+    name_width, revision_width = (max(map(len, texts)) for texts in (names, series))
     lines = [
-        f"{name:<{wide}}  {revision:<{deep}}  {value:.4f} {bar((value - low) / (high - low))}"
+        f"{name:<{name_width}}  {revision:<{revision_width}}  {value:.4f} "
+        f"{_bar((value - low) / (high - low))}"
         for name, *values in zip(names, *series.values(), strict=True)
         for revision, value in zip(series, values, strict=True)
     ]
-    fenced = "\n".join(line.replace("`", "'").replace("\n", " ").rstrip() for line in lines)
-    return f"{escaped(title)} (bars begin at {low:.4f})\n\n```text\n{fenced}\n```"
+    text = "\n".join(line.replace("`", "'").replace("\n", " ").rstrip() for line in lines)
+    return f"{escaped(title)} (bars begin at {low:.4f})\n\n```text\n{text}\n```"
 
 
-def bar(share: float) -> str:
+def _bar(share: float) -> str:
     """A bar in eighths of a letter, for a share from 0 to 1 of the longest."""
     whole, eighths = divmod(round(share * WIDTH * 8), 8)
     return "█" * whole + EIGHTHS[eighths].strip()

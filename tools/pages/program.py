@@ -1,4 +1,4 @@
-"""What is around the programs that write pages: their files, and their errors."""
+"""The frame of a program that writes a page: its two files, and its errors."""
 
 import io
 import sys
@@ -34,8 +34,8 @@ def run(program: Callable[[], None]) -> None:
     except OSError as error:
         sys.exit(f"A file could not be read or written: {error}.")
     except (DvcException, YAMLError, ValueError, LookupError) as error:
-        what = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         sys.exit(
-            f"The results cannot be read ({type(error).__name__}: {what}): "
+            f"The results cannot be read ({type(error).__name__}: {message}): "
             "`python -m tools.verify --quick REVISION` says whether they are what stages wrote."
         )

@@ -26,7 +26,7 @@ from tools.pages.blocks import (
 from tools.plots import VEGA_LITE
 
 STYLE = Path(__file__).with_name("page.css")
-LONG = 40  # letters of a cell that wants room
+LONG_CELL = 40  # letters; it wants room
 ZOOM = 3  # pixels of the screen for one of an image
 
 
@@ -72,20 +72,20 @@ def inline(text: str) -> str:
     return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
 
 
-def _scrolling(tag: str, title: str, inside: str, kind: str) -> str:
+def _scrolling(tag: str, title: str, content: str, kind: str) -> str:
     """What may be wider than the page, and is then moved within itself, by keys too."""
     return (
         f'<{tag} class="{kind} scrolls" tabindex="0" role="group" '
-        f'aria-label="{html.escape(title)}">{inside}</{tag}>'
+        f'aria-label="{html.escape(title)}">{content}</{tag}>'
     )
 
 
 def _table(block: Table) -> str:
-    first = len(block.head) - block.numbers
+    first_number = len(block.head) - block.numbers
 
     def line(cells: list[str], tag: str) -> str:
         kinds = [
-            "number" if i >= first else "long" if len(cell) > LONG else "text"
+            "number" if i >= first_number else "long" if len(cell) > LONG_CELL else "text"
             for i, cell in enumerate(cells)
         ]
         # A head without words is none.
@@ -96,13 +96,13 @@ def _table(block: Table) -> str:
         )
 
     body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in block.rows)
-    parts = f"<thead><tr>{line(block.head, 'th')}</tr></thead><tbody>{body}</tbody>"
+    rows = f"<thead><tr>{line(block.head, 'th')}</tr></thead><tbody>{body}</tbody>"
     title = inline(block.title)
     if block.folded:
-        inside = _scrolling("div", block.title, f"<table>{parts}</table>", "table")
-        return f"<details><summary>{title}</summary>{inside}</details>"
+        table = _scrolling("div", block.title, f"<table>{rows}</table>", "table")
+        return f"<details><summary>{title}</summary>{table}</details>"
     caption = f"<caption>{title}</caption>"
-    return _scrolling("div", block.title, f"<table>{caption}{parts}</table>", "table")
+    return _scrolling("div", block.title, f"<table>{caption}{rows}</table>", "table")
 
 
 def _figure(title: str, address: str) -> str:

@@ -22,7 +22,7 @@ NOISE = 5  # times what most of a background differs from a plane through it
 CORNER = 0.07  # of a side: of an image of Fashion-MNIST, a pixel
 SLOPE = 0.2 * WHITE  # a corner that differs more from the others shows part of the thing
 FINE = 8  # pixels on a side that are looked at for one of the model's; more are averaged
-DEEP = 2**16 - 1  # white, in 16 bits
+WHITE_OF_16_BITS = 2**16 - 1
 SHADES = " .:-=+*#%@"
 
 
@@ -33,12 +33,12 @@ class Photo(NamedTuple):
     ----------
     image : uint8 array of shape (height, width)
         0 is background.
-    how : str
-        How it was read.
+    read_as
+        How it was read, in words.
     """
 
     image: Bytes
-    how: str
+    read_as: str
 
 
 def read(path: Path, shape: tuple[int, int], as_is: bool = False) -> Photo:
@@ -46,12 +46,12 @@ def read(path: Path, shape: tuple[int, int], as_is: bool = False) -> Photo:
 
     Parameters
     ----------
-    path : Path
+    path
         One of `FORMATS`; of several pictures in it the first counts.
-    shape : tuple of int
+    shape
         Height and width of the images that the model knows. A picture of this size is taken as it
         is, or, if its background is light, inverted.
-    as_is : bool
+    as_is
         Whether those of other sizes too are only scaled and inverted, nothing cut off.
 
     Raises
@@ -59,7 +59,7 @@ def read(path: Path, shape: tuple[int, int], as_is: bool = False) -> Photo:
     UserError
         If it is no image, or shows nothing.
     """
-    name = shown(path)
+    name = printable(path)
     try:
         if not path.is_file():
             raise ValueError("there is no file of this name")
@@ -67,42 +67,42 @@ def read(path: Path, shape: tuple[int, int], as_is: bool = False) -> Photo:
             warnings.simplefilter("ignore")  # of tags that are odd, and the like
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as file:
-                size, steps = _described(file)
+                size, steps = _size_and_first_steps(file)
                 grey = _grey(ImageOps.exif_transpose(file), shape, steps)
     except UnidentifiedImageError:
-        known = ", ".join(FORMATS)
-        raise UserError(f"{name} is not an image of a known kind ({known}).") from None
+        formats = ", ".join(FORMATS)
+        raise UserError(f"{name} is not an image of a known kind ({formats}).") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        most = (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+        megapixels = (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise UserError(
-            f"{name} has more than {most} million pixels: make it smaller first."
+            f"{name} has more than {megapixels} million pixels: make it smaller first."
         ) from None
     # There is no end to what a damaged file can lead Pillow to raise.
     except Exception as error:
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        why = " ".join(said.split()).rstrip(".")
-        raise UserError(f"{name} cannot be read as an image: {why}.") from None
-    image = _image(grey, shape, as_is or size == shape, size[0] / len(grey), steps)
+        message = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        reason = " ".join(message.split()).rstrip(".")
+        raise UserError(f"{name} cannot be read as an image: {reason}.") from None
+    image = _bright_on_black(grey, shape, as_is or size == shape, size[0] / len(grey), steps)
     if not np.ptp(image):
         raise UserError(f"{name} shows nothing: no part of it stands out from its background.")
     return Photo(image, ", ".join(steps))
 
 
-def shown(path: Path) -> str:
+def printable(path: Path) -> str:
     """A file's name as a terminal can show it: "?" for what is no letter there."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(path))
 
 
-def _described(file: Image.Image) -> tuple[tuple[int, int], list[str]]:
-    """Height and width of a picture as it is to be seen, and first words on how it is read."""
+def _size_and_first_steps(file: Image.Image) -> tuple[tuple[int, int], list[str]]:
+    """Height and width of a picture as it is to be seen, and the first steps of its reading."""
     width, height = file.size
-    turned = file.getexif().get(ExifTags.Base.Orientation, 1)
-    if turned in (5, 6, 7, 8):
+    orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation in (5, 6, 7, 8):
         width, height = height, width
     steps = [f"{width}×{height}"]
     if (pictures := getattr(file, "n_frames", 1)) > 1:
         steps.append(f"first of {pictures} pictures")
-    if turned in range(2, 9):
+    if orientation in range(2, 9):
         steps.append("turned as its camera says")
     return (height, width), steps
 
@@ -118,11 +118,11 @@ def _grey(picture: Image.Image, shape: tuple[int, int], steps: list[str]) -> Pix
     steps.append("colour" if np.ptp(values[..., :3], axis=2).any() else "grey")
     alpha = values[..., 3:]
     if (alpha < WHITE).any():
-        grey = _on("white", picture)
+        on_white = _flattened(picture, "white")
         # White is what is behind a photo's thing, if that is not white itself.
-        lost = np.median(grey[alpha[..., 0] > 0]) > WHITE - NEAR
-        steps.append(f"transparent, on {'black' if lost else 'white'}")
-        return _on("black", picture) if lost else grey
+        is_white = np.median(on_white[alpha[..., 0] > 0]) > WHITE - NEAR
+        steps.append(f"transparent, on {'black' if is_white else 'white'}")
+        return _flattened(picture, "black") if is_white else on_white
     return np.asarray(picture.convert("L"), dtype=np.float64)
 
 
@@ -131,40 +131,23 @@ def _of_eight_bits(values: Pixels) -> Image.Image:
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
         raise ValueError("some of its pixels are no numbers")
-    if values.dtype.kind in "iu" and low >= 0 and high <= DEEP:
-        low, high = 0, DEEP
+    if values.dtype.kind in "iu" and low >= 0 and high <= WHITE_OF_16_BITS:
+        low, high = 0, WHITE_OF_16_BITS
     scaled = (values.astype(np.float64) - low) * (WHITE / ((high - low) or 1))
     return Image.fromarray(np.round(scaled).astype(np.uint8))
 
 
-def _on(colour: str, picture: Image.Image) -> Pixels:
+def _flattened(picture: Image.Image, colour: str) -> Pixels:
+    """Grey values of a transparent picture on a background of this colour."""
     background = Image.new("RGBA", picture.size, colour)
     background.alpha_composite(picture)
     return np.asarray(background.convert("L"), dtype=np.float64)
 
 
-def _image(
-    grey: Pixels, shape: tuple[int, int], as_is: bool, averaged: float, steps: list[str]
+def _bright_on_black(
+    grey: Pixels, shape: tuple[int, int], as_is: bool, scale: float, steps: list[str]
 ) -> Bytes:
-    """What a picture shows, bright on black and of the right size; adds to the steps.
-
-    Parameters
-    ----------
-    grey : float64 array
-        From `_grey`.
-    shape : tuple of int
-        Height and width that the image is to have.
-    as_is : bool
-        Whether nothing is cut off.
-    averaged : float
-        Pixels in the file for one of these, on a side.
-    steps : list of str
-
-    Returns
-    -------
-    uint8 array of this shape
-        All of one value if nothing is to be seen.
-    """
+    """The image of a picture; all of one value if nothing is to be seen; adds to the steps."""
     light, background, noise = _background(grey)
     steps.append("light background, inverted" if light else "dark background")
     if as_is:
@@ -177,7 +160,7 @@ def _image(
     rows, columns = (np.flatnonzero(thing.any(axis=axis)) for axis in (1, 0))
     thing = thing[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     if thing.shape != grey.shape:
-        height, width = (round(averaged * side) for side in thing.shape)
+        height, width = (round(scale * side) for side in thing.shape)  # in pixels of the file
         steps.append(f"cut to {width}×{height}")
     contrast = WHITE / thing.max()
     if contrast > 1 + NEAR / WHITE:
@@ -186,36 +169,22 @@ def _image(
 
 
 def _background(grey: Pixels) -> tuple[bool, Pixels, float]:
-    """A plane through the corners, for light may come from a side.
+    """Whether a background is light, its grey values, and by how much they vary at most.
 
-    Parameters
-    ----------
-    grey : float64 array of shape (height, width)
-
-    Returns
-    -------
-    light : bool
-        Whether it is rather white than black.
-    background : float64 array of shape (height, width)
-        From 0 to 255.
-    noise : float
-        What differs less from it is most likely background too.
-
-    Notes
-    -----
-    Of each of the 70,000 images of Fashion-MNIST, and of these inverted, the middle value of the
-    corners tells rightly whether the background is light.
+    A plane through the corners, for light may come from a side. Of each of the 70,000 images of
+    Fashion-MNIST, and of these inverted, the median of the corners says rightly whether the
+    background is light.
     """
     axes = np.meshgrid(*(np.linspace(-1, 1, side) for side in grey.shape), indexing="ij")
     corners = (np.abs(axes) > 1 - CORNER).all(axis=0)
     plane = np.stack([np.ones_like(grey), *axes], axis=-1)
     values = grey[corners]
-    middle = float(np.median(values))
-    kept = np.abs(values - middle) <= SLOPE
-    slopes, *_ = np.linalg.lstsq(plane[corners][kept], values[kept] - middle)
-    background = np.clip(middle + plane @ slopes, 0, WHITE)
+    median = float(np.median(values))
+    is_background = np.abs(values - median) <= SLOPE
+    slopes, *_ = np.linalg.lstsq(plane[corners][is_background], values[is_background] - median)
+    background = np.clip(median + plane @ slopes, 0, WHITE)
     noise = NOISE * float(np.percentile(np.abs(values - background[corners]), 70))
-    return middle > WHITE / 2, background, noise
+    return median > WHITE / 2, background, noise
 
 
 def _fitted(thing: Pixels, shape: tuple[int, int]) -> Bytes:
@@ -236,7 +205,7 @@ def letters(image: Bytes, columns: int = 80) -> str:
     Parameters
     ----------
     image : uint8 array of shape (height, width)
-    columns : int
+    columns
         Letters that fit into a line; a larger image is made smaller.
     """
     picture = Image.fromarray(image).reduce(-(-2 * image.shape[1] // columns))

@@ -28,21 +28,21 @@ LARGEST_ARCHIVE = 100_000_000  # bytes
 LONGEST = 60_000  # letters; GitHub takes 65,536
 CUT = "\n\nCut here: the rest is in the artifact."
 BREAK = "\u200b"  # a space of no width
-UNSAID = {"Cc", "Cf", "Co", "Cs"}  # letters that are not seen, or turn others round
+INVISIBLE = {"Cc", "Cf", "Co", "Cs"}  # letters that are not seen, or turn others round
 
 # What means something to GitHub: a start of HTML (<), of an entity (&), of a mention (@), of an
 # address (//, www.); an end of what may be a link or an image (]); a reference (#1, GH-1).
-MEANS = re.compile(r"[<&@\]]|(?<![\w.-])/|www|#(?=\d)|gh-(?=\d)", re.IGNORECASE)
+ACTIVE = re.compile(r"[<&@\]]|(?<![\w.-])/|www|#(?=\d)|gh-(?=\d)", re.IGNORECASE)
 
 
 def harmless(text: str) -> str:
     """Markdown as it is read, tables and code included, in which nothing means more than that."""
     text = "".join(
-        sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in UNSAID
+        sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in INVISIBLE
     )
     text = text.replace("$", "")  # mathematics
     text = re.sub(r"(```+|~~~+).*", r"\1", text)  # a language that is drawn, as mermaid is
-    return MEANS.sub(lambda found: found[0] + BREAK, text)
+    return ACTIVE.sub(lambda match: match[0] + BREAK, text)
 
 
 def comment(archive: bytes, page: str) -> str:
@@ -56,8 +56,8 @@ def comment(archive: bytes, page: str) -> str:
     )
     if len(whole) <= LONGEST:
         return whole
-    kept, _, _ = whole[: LONGEST - len(CUT)].rpartition("\n")
-    return kept + CUT
+    whole_lines, _, _ = whole[: LONGEST - len(CUT)].rpartition("\n")
+    return whole_lines + CUT
 
 
 def ask(path: str, send: dict[str, str] | None = None, method: str | None = None) -> bytes:
@@ -80,8 +80,8 @@ def ask(path: str, send: dict[str, str] | None = None, method: str | None = None
 def pages(path: str) -> Iterator[dict[str, Any]]:
     """Everything in a list of GitHub's, of any length."""
     page = 1
-    while found := json.loads(ask(f"{path}{urlencode({'per_page': 100, 'page': page})}")):
-        yield from found
+    while entries := json.loads(ask(f"{path}{urlencode({'per_page': 100, 'page': page})}")):
+        yield from entries
         page += 1
 
 
@@ -100,12 +100,12 @@ def main() -> None:
     if number is None:
         print(f"No open pull request ends in {run['head_sha']}.")
         return
-    found = json.loads(ask(f"actions/runs/{run['id']}/artifacts?name=review"))["artifacts"]
-    newest = max(artifact["id"] for artifact in found)
+    artifacts = json.loads(ask(f"actions/runs/{run['id']}/artifacts?name=review"))["artifacts"]
+    newest = max(artifact["id"] for artifact in artifacts)
     body = {"body": comment(ask(f"actions/artifacts/{newest}/zip"), run["html_url"])}
-    for old in pages(f"issues/{number}/comments?"):
-        if old["user"]["login"] == AUTHOR and old["body"].startswith(MARKER):
-            ask(f"issues/comments/{old['id']}", body, "PATCH")
+    for existing in pages(f"issues/{number}/comments?"):
+        if existing["user"]["login"] == AUTHOR and existing["body"].startswith(MARKER):
+            ask(f"issues/comments/{existing['id']}", body, "PATCH")
             return
     ask(f"issues/{number}/comments", body)
 

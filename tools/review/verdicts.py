@@ -19,7 +19,7 @@ RESAMPLES = 5000
 REAL, NOISE = "real", "within the noise of the seed"
 DIFFERS, CHANCE = "differs on these images", "within the noise of these images"
 NONE, UNKNOWN = "no difference", "not known"
-STILL = 1e-9  # less than that no score can move
+SMALLEST_MOVE = 1e-9  # of a score; what is less is rounding
 
 Name = TypeVar("Name")
 Floats = npt.NDArray[np.float64]
@@ -30,11 +30,11 @@ class Change(NamedTuple):
 
     Attributes
     ----------
-    difference : float
+    difference
         New less old.
-    low, high : float
+    low, high
         Its interval at 95 %.
-    p : float
+    p
         How likely it is by chance; NaN if that was not measured.
     """
 
@@ -49,11 +49,11 @@ class ErrorChange(NamedTuple):
 
     Attributes
     ----------
-    difference, margin : float
+    difference, margin
         New error less old one, and half the width of its interval at 95 %, on these images.
-    p_images : float
+    p_images
         How likely, if these two fitted models were equally good.
-    p_draws : float
+    p_draws
         How likely errors of other draws so far apart, if nothing but the draws differed; 1 if
         they lie apart the other way round, NaN if a revision has none.
     """
@@ -87,23 +87,23 @@ def of_errors(
     ----------
     actual, old, new : int arrays of shape (n_images,)
         True labels, and what the old and the new model predicted.
-    old_noise, new_noise : dict or None
+    old_noise, new_noise
         Of the model, from `metrics/noise.json`; None where a revision has none.
     """
     difference, margin, p = scores.mcnemar(actual, new, old)
     if old_noise is None or new_noise is None:
         return ErrorChange(difference, margin, p, np.nan)
-    apart = new_noise["test_error_mean"] - old_noise["test_error_mean"]
-    survives = of_draws(old_noise, new_noise) if difference * apart > 0 else 1.0
-    return ErrorChange(difference, margin, p, survives)
+    moved = new_noise["test_error_mean"] - old_noise["test_error_mean"]
+    p_draws = welch_p_value(old_noise, new_noise) if difference * moved > 0 else 1.0
+    return ErrorChange(difference, margin, p, p_draws)
 
 
-def of_draws(old: dict[str, Any], new: dict[str, Any]) -> float:
+def welch_p_value(old: dict[str, Any], new: dict[str, Any]) -> float:
     """How likely errors so far apart on other draws are, if nothing but the draws differs.
 
     Parameters
     ----------
-    old, new : dict
+    old, new
         `draws`, `test_error_mean` and `test_error_std` of a model, from `metrics/noise.json`.
 
     Notes
@@ -116,7 +116,11 @@ def of_draws(old: dict[str, Any], new: dict[str, Any]) -> float:
     if old["test_error_std"] == new["test_error_std"] == 0:
         return 1.0 if old["test_error_mean"] == new["test_error_mean"] else np.nan
     welch = stats.ttest_ind_from_stats(
-        *(of[key] for of in (old, new) for key in ("test_error_mean", "test_error_std", "draws")),
+        *(
+            noise[key]
+            for noise in (old, new)
+            for key in ("test_error_mean", "test_error_std", "draws")
+        ),
         equal_var=False,
     )
     return float(welch.pvalue)
@@ -136,11 +140,11 @@ def of_folds(old: Floats, new: Floats) -> Change:
     generalization error", with test sets of 1/(n - 1) of the training sets). Folds that all move
     as far tell nothing of others (p is NaN), unless none does.
     """
-    n, apart = len(old), new - old
-    difference = float(apart.mean())
-    deviation = float(np.sqrt((1 / n + 1 / (n - 1)) * apart.var(ddof=1)))
-    if np.ptp(apart) < STILL:
-        p = 1.0 if abs(difference) < STILL else np.nan
+    n, differences = len(old), new - old
+    difference = float(differences.mean())
+    deviation = float(np.sqrt((1 / n + 1 / (n - 1)) * differences.var(ddof=1)))
+    if np.ptp(differences) < SMALLEST_MOVE:
+        p = 1.0 if abs(difference) < SMALLEST_MOVE else np.nan
         return Change(difference, difference, difference, p)
     margin = float(stats.t.ppf(0.975, n - 1)) * deviation
     p = float(2 * stats.t.sf(abs(difference) / deviation, n - 1))
@@ -154,7 +158,7 @@ def of_silhouettes(old: Floats, new: Floats, paired: bool) -> Change:
     ----------
     old, new : float64 arrays of shapes (n_old,), (n_new,)
         Silhouettes of images.
-    paired : bool
+    paired
         Whether they are of the same images, in the same order, which are then drawn together.
 
     Notes
@@ -164,13 +168,16 @@ def of_silhouettes(old: Floats, new: Floats, paired: bool) -> Change:
     """
     random = np.random.RandomState(0)
 
-    def means(values: Floats) -> Floats:
-        drawn = (random.randint(len(values), size=len(values)) for _ in range(RESAMPLES))
-        return np.array([values[rows].mean() for rows in drawn])
+    def resampled_means(values: Floats) -> Floats:
+        resamples = (random.randint(len(values), size=len(values)) for _ in range(RESAMPLES))
+        return np.array([values[rows].mean() for rows in resamples])
 
-    apart = means(new - old) if paired else means(new) - means(old)
-    low, high = np.quantile(apart, [0.025, 0.975])
-    sides = [(apart <= 0).sum(), (apart >= 0).sum()]
+    if paired:
+        differences = resampled_means(new - old)
+    else:
+        differences = resampled_means(new) - resampled_means(old)
+    low, high = np.quantile(differences, [0.025, 0.975])
+    sides = [(differences <= 0).sum(), (differences >= 0).sum()]
     p = min(1.0, 2 * (min(sides) + 1) / (RESAMPLES + 1))
     return Change(float(new.mean() - old.mean()), float(low), float(high), p)
 
@@ -191,15 +198,14 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def words(
+def judge(
     changes: Sequence[Change | ErrorChange], real: str = REAL, noise: str = NOISE
 ) -> list[str]:
-    """What to call changes that are looked at together.
+    """Verdicts on changes that are looked at together.
 
     Parameters
     ----------
-    changes : sequence of Change or ErrorChange
-    real, noise : str
+    real, noise
         For what is more than chance, and for what is not: `DIFFERS` and `CHANCE` where nothing
         but these images was asked.
     """
@@ -210,8 +216,11 @@ def words(
     ]
 
 
-def words_of(
+def judge_by_name(
     changes: Mapping[Name, Change | ErrorChange], real: str = REAL, noise: str = NOISE
 ) -> dict[Name, str]:
-    """What to call changes that are looked at together, by their names; see `words`."""
-    return dict(zip(changes, words(list(changes.values()), real, noise), strict=True))
+    """Verdicts on changes that are looked at together, by their names; see `judge`."""
+    return dict(zip(changes, judge(list(changes.values()), real, noise), strict=True))
+
+
+words = judge  # its name in tools/review/calibration.py

@@ -1,6 +1,6 @@
 """What the arithmetic runs on: processor, kernels, threads, C library, versions.
 
-    python tools/machine.py    # as JSON, under the contract of the `stages` in PYTHONPATH
+    python tools/shared/machine.py    # as JSON, under the contract of the `stages` in PYTHONPATH
 
 It is run by its path, so that it can describe the environment of a revision that has no such
 file.
@@ -33,19 +33,16 @@ def processor() -> tuple[str, list[str]]:
     if not cpuinfo.exists():
         return platform.processor() or platform.machine(), []
     text = cpuinfo.read_text(encoding="utf-8")
-    named = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
+    model = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
     flags = re.search(r"^flags\s*: (.*)$", text, re.MULTILINE)
-    name = named[1] if named else platform.machine()
+    name = model[1] if model else platform.machine()
     return name, [flag for flag in flags[1].split() if INSTRUCTIONS.match(flag)] if flags else []
 
 
-def about() -> dict[str, Any]:
+def describe() -> dict[str, Any]:
     """Describe this machine, and what the stages make of it.
 
-    Returns
-    -------
-    dict
-        Nothing in it names the machine, its user, or a place in it.
+    Nothing in it names the machine, its user, or a place in it.
     """
     name, instructions = processor()
     libraries = threadpool_info()
@@ -79,4 +76,4 @@ def about() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(about(), sys.stdout)
+    json.dump(describe(), sys.stdout)

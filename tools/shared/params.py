@@ -11,9 +11,9 @@ def set_params(path: Path, values: dict[str, Any]) -> None:
     yaml = YAML()
     params = yaml.load(path.read_text(encoding="utf-8"))
     for key, value in values.items():
-        *sections, last = key.split(".")
-        place = params
-        for section in sections:
-            place = place[section]
-        place[last] = value
+        *sections, name = key.split(".")
+        section = params
+        for part in sections:
+            section = section[part]
+        section[name] = value
     yaml.dump(params, path)

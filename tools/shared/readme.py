@@ -16,11 +16,11 @@ def begin(command: str) -> str:
 
 def write(command: str, text: str) -> None:
     """Write the part of a command anew; all else stays."""
-    before, marked, rest = README.read_text(encoding="utf-8").partition(begin(command))
-    _, ended, after = rest.partition(END)
-    if not (marked and ended):
+    before, begin_mark, rest = README.read_text(encoding="utf-8").partition(begin(command))
+    _, end_mark, after = rest.partition(END)
+    if not (begin_mark and end_mark):
         raise UserError(f"{README} has no part between {begin(command).strip()} and {END.strip()}.")
-    artifacts.write(README, f"{before}{marked}{text}{END}{after}".encode())
+    artifacts.write(README, f"{before}{begin_mark}{text}{end_mark}{after}".encode())
 
 
 def part(command: str) -> str:

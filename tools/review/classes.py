@@ -1,11 +1,10 @@
 """Classes and images of two revisions of a model: what was gained, what was lost."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from stages.learn.images import Labels
+from stages.learn.images import Bytes, Labels
 from tools.pages import confusion
 from tools.pages.blocks import Block, Chart, Gallery, Heading, Table, Text
 from tools.pages.results import Model, Results
@@ -14,7 +13,7 @@ SHOWN = 24  # images of each kind
 
 
 def by_class(
-    old: Results, new: Results, model: Model, drawn: dict[str, list[Chart]]
+    old: Results, new: Results, model: Model, charts: dict[str, list[Chart]]
 ) -> Iterator[Block]:
     """Classes, confusions and images of a model whose predictions moved."""
     (actual, before), (_, after) = old.predictions(model), new.predictions(model)
@@ -41,11 +40,12 @@ def by_class(
         len(columns),
     )
     old_matrix, new_matrix = (confusion.matrix(len(names), actual, x) for x in (before, after))
-    yield from drawn.pop(f"plots/{model.stem}_predictions.csv", [])
+    yield from charts.pop(f"plots/{model.stem}_predictions.csv", [])
     yield from confusion.compared(names, old_matrix, new_matrix)
     pictures = new.test_images(actual)
-    for what, which in (("turned wrong", lost), ("turned right", gained)):
-        yield from turned(what, np.flatnonzero(which), names, actual, before, after, pictures)
+    for direction, which in (("turned wrong", lost), ("turned right", gained)):
+        rows = np.flatnonzero(which)
+        yield from _turned(direction, rows, names, actual, before, after, pictures)
     if pictures is None:
         yield Text(
             "The numbers are places in the file of test images, from 0. For the pictures: check "
@@ -54,14 +54,14 @@ def by_class(
         )
 
 
-def turned(
-    what: str,
+def _turned(
+    direction: str,
     rows: Labels,
     names: list[str],
     actual: Labels,
     before: Labels,
     after: Labels,
-    pictures: Any,
+    pictures: Bytes | None,
 ) -> Iterator[Block]:
     """Test images that one revision gets right and the other wrong, with both predictions."""
     if not len(rows):
@@ -70,7 +70,7 @@ def turned(
     for i in rows:
         groups.setdefault((actual[i], before[i], after[i]), []).append(str(i))
     yield Table(
-        f"{len(rows)} test images {what}",
+        f"{len(rows)} test images {direction}",
         ["true label", "old", "new", "images", "their numbers"],
         [
             [*(names[label] for label in labels), str(len(numbers)), ", ".join(numbers)]
@@ -81,7 +81,7 @@ def turned(
     if pictures is not None:
         more = f", the first {SHOWN}" if len(rows) > SHOWN else ""
         yield Gallery(
-            f"Images that {what}{more}: number, true label, old → new prediction",
+            f"Images that {direction}{more}: number, true label, old → new prediction",
             pictures[rows[:SHOWN]],
             [
                 f"{i}: {names[actual[i]]}\n{names[before[i]]} → {names[after[i]]}"

@@ -10,33 +10,36 @@ from tools.pages import confusion
 from tools.pages.blocks import Bars, Block, Chart, Heading, Table, Text
 from tools.pages.results import Results, contingency
 
+SILHOUETTE = "plots/silhouette.csv"
+SILHOUETTES_OF_IMAGES = "plots/silhouette_samples.csv"
+CONTINGENCY = "plots/contingency.csv"
 
-def clusters(old: Results, new: Results, drawn: dict[str, list[Chart]]) -> Iterator[Block]:
+
+def clusters(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Iterator[Block]:
     """Silhouettes by number of clusters, their profiles, and clusters against labels."""
     yield Heading("Clusters")
-    files = [f"plots/{name}.csv" for name in ("silhouette", "silhouette_samples", "contingency")]
-    if not any(file in drawn for file in files):
+    if not charts.keys() & {SILHOUETTE, SILHOUETTES_OF_IMAGES, CONTINGENCY}:
         yield Text("The same in both.")
         return
-    if files[0] in drawn:
-        yield from by_number(old, new)
-    yield from drawn.pop(files[0], [])
-    of_images = (r.silhouettes(r.metrics["kmeans"]["clusters"])["cluster"] for r in (old, new))
-    partners = matched(*of_images) if old.data == new.data else {}
-    yield profile(old, new, partners)
-    yield from drawn.pop(files[1], [])
+    if SILHOUETTE in charts:
+        yield from _by_number(old, new)
+    yield from charts.pop(SILHOUETTE, [])
+    before, after = (r.silhouettes(r.metrics["kmeans"]["clusters"]) for r in (old, new))
+    partners = matched(before["cluster"], after["cluster"]) if old.data == new.data else {}
+    yield _profile(before, after, partners)
+    yield from charts.pop(SILHOUETTES_OF_IMAGES, [])
     if partners:
         yield Text(
             "Clusters of both revisions are matched by the images that they share: a cluster of "
             "the new one bears the number of its partner in the old one."
         )
-    if files[2] in drawn:
-        yield against_labels(old, new, partners)
-    for chart in drawn.pop(files[2], []):
-        yield renumbered(chart, new.name, partners)
+    if CONTINGENCY in charts:
+        yield _against_labels(old, new, partners)
+    for chart in charts.pop(CONTINGENCY, []):
+        yield _renumbered(chart, new.name, partners)
 
 
-def by_number(old: Results, new: Results) -> Iterator[Block]:
+def _by_number(old: Results, new: Results) -> Iterator[Block]:
     """Mean silhouettes of all numbers of clusters that either revision tried."""
     before, after = (
         r.table("silhouette").set_index("k")["silhouette"].to_dict() for r in (old, new)
@@ -48,32 +51,32 @@ def by_number(old: Results, new: Results) -> Iterator[Block]:
         [
             [
                 str(k),
-                *(f"{of[k]:.4f}" if k in of else "–" for of in (before, after)),
+                *(f"{means[k]:.4f}" if k in means else "–" for means in (before, after)),
                 f"{after[k] - before[k]:+.4f}" if k in before and k in after else "",
             ]
             for k in sorted({**before, **after})
         ],
         3,
     )
-    both = [k for k in before if k in after]
-    if both:
+    in_both = [k for k in before if k in after]
+    if in_both:
         yield Bars(
             title,
-            [f"k = {k}" for k in both],
-            {"old": [before[k] for k in both], "new": [after[k] for k in both]},
+            [f"k = {k}" for k in in_both],
+            {"old": [before[k] for k in in_both], "new": [after[k] for k in in_both]},
         )
 
 
-def against_labels(old: Results, new: Results, partners: dict[int, int]) -> Table:
+def _against_labels(old: Results, new: Results, partners: dict[int, int]) -> Table:
     """Images of each label in each cluster, partners in one column."""
     before, after = contingency(old), contingency(new).rename(columns=partners)
     columns = sorted({*before.columns, *after.columns})
     labels = [*before.index, *(label for label in after.index if label not in before.index)]
-    counts = [of.reindex(labels, columns=columns, fill_value=0) for of in (before, after)]
+    counts = [table.reindex(labels, columns=columns, fill_value=0) for table in (before, after)]
     return Table(
         "Images of each label in each cluster, old → new where they differ",
         ["", *(str(cluster) for cluster in columns)],
-        confusion.changes(labels, *(of.to_numpy() for of in counts)),
+        confusion.changes(labels, *(table.to_numpy() for table in counts)),
         len(columns),
         folded=True,
     )
@@ -84,7 +87,7 @@ def matched(old: "pd.Series[int]", new: "pd.Series[int]") -> dict[int, int]:
 
     Parameters
     ----------
-    old, new : Series
+    old, new
         Cluster of each image, by the image's place in the file.
 
     Returns
@@ -102,28 +105,24 @@ def matched(old: "pd.Series[int]", new: "pd.Series[int]") -> dict[int, int]:
         return {}
     rows, columns = linear_sum_assignment(shared, maximize=True)
     partners = dict(zip(shared.index[rows], shared.columns[columns], strict=True))
-    left = sorted({*new} - {*partners})
-    spare = (number for number in count() if number not in {*old})
-    return {int(a): int(b) for a, b in [*partners.items(), *zip(left, spare, strict=False)]}
+    without_partner = sorted({*new} - {*partners})
+    unused = (number for number in count() if number not in {*old})
+    pairs = [*partners.items(), *zip(without_partner, unused, strict=False)]
+    return {int(new_cluster): int(old_cluster) for new_cluster, old_cluster in pairs}
 
 
-def profile(old: Results, new: Results, partners: dict[int, int]) -> Table:
+def _profile(old: pd.DataFrame, new: pd.DataFrame, partners: dict[int, int]) -> Table:
     """Sizes and silhouettes of the clusters of both revisions, partners side by side."""
-    found = []
-    for results in (old, new):
-        images = results.silhouettes(results.metrics["kmeans"]["clusters"])
-        if results is new and partners:
-            images = images.replace({"cluster": partners})
-        found.append(images.groupby("cluster"))
+    renumbered = new.replace({"cluster": partners}) if partners else new
     tables = [
         pd.DataFrame(
             {
-                "images": of.size(),
-                "most of": of["label"].agg(lambda labels: labels.mode()[0]),
-                "silhouette": of["silhouette"].mean(),
+                "images": clusters.size(),
+                "most of": clusters["label"].agg(lambda labels: labels.mode()[0]),
+                "silhouette": clusters["silhouette"].mean(),
             }
         )
-        for of in found
+        for clusters in (images.groupby("cluster") for images in (old, renumbered))
     ]
     return Table(
         "Clusters, old and new",
@@ -141,7 +140,7 @@ def profile(old: Results, new: Results, partners: dict[int, int]) -> Table:
     )
 
 
-def renumbered(chart: Chart, name: str, partners: dict[int, int]) -> Chart:
+def _renumbered(chart: Chart, name: str, partners: dict[int, int]) -> Chart:
     """A chart whose clusters of one revision bear the numbers of their partners."""
     values = [
         {**row, "cluster": str(partners.get(int(row["cluster"]), int(row["cluster"])))}

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from tools.pages import markdown
 from tools.pages.results import MODELS, Results
 from tools.review import verdicts
 from tools.review.verdicts import ErrorChange
 
+COMMAND = "python -m tools.report --readme"  # writes the table into README.md
 HEAD = ["", "original notebook", "here"]
 OPEN = "left open"
 DATASET = "fashion-mnist"  # of the notebook
@@ -26,30 +28,39 @@ def findings(results: Results) -> list[list[str]]:
     """Rows of the table: a question, what the original answers, what a revision does."""
     small, large = (results.metrics["mlp"][size] for size in ("small", "large"))
     svm, kmeans = results.metrics["svm"], results.metrics["kmeans"]
-    few, many = (f"network, {count(of)} images" for of in (small, large))
-    change, word = network_or_svm(results)
+    few, many = (f"network, {sample_count(model)} images" for model in (small, large))
+    change, verdict = network_or_svm(results)
     better = "SVM" if change.difference < 0 else "network"
     return [
         [
             f"{few}: accuracy in cross-validation, by units in each hidden layer",
             ORIGINAL["small_cv"],
-            searched(results, small, 3),
+            mean_accuracies(results, small, 3),
         ],
-        ["… the best, and its test error", ORIGINAL["small"], f"{winner(small)}: {error(small)}"],
+        [
+            "… the best, and its test error",
+            ORIGINAL["small"],
+            f"{winner(small)}: {error_with_margin(small)}",
+        ],
         [
             f"{many}: accuracy in cross-validation",
             ORIGINAL["large_cv"],
-            searched(results, large, 4),
+            mean_accuracies(results, large, 4),
         ],
-        ["… the best, and its test error", ORIGINAL["large"], f"{winner(large)}: {error(large)}"],
-        [f"SVM, {count(svm)} images: the best kernel", ORIGINAL["kernel"], kernel(svm)],
+        [
+            "… the best, and its test error",
+            ORIGINAL["large"],
+            f"{winner(large)}: {error_with_margin(large)}",
+        ],
+        [f"SVM, {sample_count(svm)} images: the best kernel", ORIGINAL["kernel"], kernel(svm)],
         [
             "… its training and test error",
             ORIGINAL["svm"],
-            f"{svm['train_error']:.4f} and {error(svm)}",
+            f"{svm['train_error']:.4f} and {error_with_margin(svm)}",
         ],
         [
-            f"K-means, {count(kmeans)} images: the number of clusters that silhouettes choose",
+            f"K-means, {sample_count(kmeans)} images: the number of clusters that silhouettes "
+            "choose",
             OPEN,
             str(kmeans["best_k"]),
         ],
@@ -61,21 +72,27 @@ def findings(results: Results) -> list[list[str]]:
         [
             "network or SVM, on the same test images?",
             OPEN,
-            f"{better}: error lower by {abs(change.difference):.4f} ± {change.margin:.4f}, {word}",
+            f"{better}: error lower by {abs(change.difference):.4f} ± {change.margin:.4f}, "
+            f"{verdict}",
         ],
     ]
 
 
+def markdown_table(results: Results) -> str:
+    """The table, as README shows it."""
+    return markdown.table(HEAD, findings(results), 0) + "\n"
+
+
 def network_or_svm(results: Results) -> tuple[ErrorChange, str]:
     """What the SVM's test error is less the network's, and whether that is real."""
-    _, network, machine = MODELS
-    (actual, of_network), (_, of_machine) = map(results.predictions, (network, machine))
-    noise = [results.noise(model) for model in (network, machine)]
-    change = verdicts.of_errors(actual, of_network, of_machine, *noise)
-    return change, verdicts.words([change])[0]
+    _, network, svm = MODELS
+    (actual, by_network), (_, by_svm) = map(results.predictions, (network, svm))
+    noise = [results.noise(model) for model in (network, svm)]
+    change = verdicts.of_errors(actual, by_network, by_svm, *noise)
+    return change, verdicts.judge([change])[0]
 
 
-def count(model: dict[str, Any]) -> str:
+def sample_count(model: dict[str, Any]) -> str:
     """How many images a model was fitted to."""
     return f"{model['samples']:,}"
 
@@ -85,7 +102,7 @@ def winner(network: dict[str, Any]) -> str:
     return f"{network['architecture']} units"
 
 
-def error(model: dict[str, Any]) -> str:
+def error_with_margin(model: dict[str, Any]) -> str:
     """A test error with the margin of its interval at 95 %."""
     return f"{model['test_error']:.4f} ± {model['test_error_margin95']:.4f}"
 
@@ -96,7 +113,7 @@ def kernel(svm: dict[str, Any]) -> str:
     return ", ".join([svm["kernel"], *others])
 
 
-def searched(results: Results, network: dict[str, Any], digits: int) -> str:
+def mean_accuracies(results: Results, network: dict[str, Any], digits: int) -> str:
     """Mean accuracy of each architecture that was tried with so many images."""
     table = results.table("mlp_cv")
     chosen = table[table["samples"] == network["samples"]]

@@ -26,58 +26,61 @@ def best_kernel(results: Results) -> Folds:
     return max(results.kernels().values(), key=lambda folds: folds.mean)
 
 
-def of_folds(old: Results, new: Results, before: Folds, after: Folds) -> Change | None:
+def change_of_accuracy(old: Results, new: Results, before: Folds, after: Folds) -> Change | None:
     """What became of an accuracy in cross-validation; None if the folds hold other images."""
-    was, now = old.order(before.samples), new.order(after.samples)
-    if old.data != new.data or not np.array_equal(was, now):
+    old_order, new_order = old.order(before.samples), new.order(after.samples)
+    if old.data != new.data or not np.array_equal(old_order, new_order):
         return None
     if len(before.accuracy) != len(after.accuracy):
         return None
     return verdicts.of_folds(before.accuracy, after.accuracy)
 
 
-def networks(old: Results, new: Results, drawn: dict[str, list[Chart]]) -> Iterator[Block]:
+def networks(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Iterator[Block]:
     """The search over architectures, and how the best were trained."""
     yield Heading("Search over networks")
-    yield from compared(old, new, old.networks(), new.networks())
-    yield from drawn.pop("plots/mlp_cv.csv", [])
-    if "plots/mlp_loss.csv" in drawn:
+    yield from _compared(old, new, old.networks(), new.networks())
+    yield from charts.pop("plots/mlp_cv.csv", [])
+    if "plots/mlp_loss.csv" in charts:
         yield Table(
             "Training of the best",
             ["revision", "images", "epochs", "loss at last"],
             [
                 [
-                    r.name,
+                    results.name,
                     str(samples),
-                    str(of_one["epoch"].iloc[-1]),
-                    f"{of_one['loss'].iloc[-1]:.4f}",
+                    str(losses["epoch"].iloc[-1]),
+                    f"{losses['loss'].iloc[-1]:.4f}",
                 ]
-                for r in (old, new)
-                for samples, of_one in r.table("mlp_loss").groupby("samples")
+                for results in (old, new)
+                for samples, losses in results.table("mlp_loss").groupby("samples")
             ],
             3,
         )
-        yield from drawn.pop("plots/mlp_loss.csv")
+        yield from charts.pop("plots/mlp_loss.csv")
 
 
-def kernels(old: Results, new: Results, drawn: dict[str, list[Chart]]) -> Iterator[Block]:
+def kernels(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Iterator[Block]:
     """The search over kernels."""
     yield Heading("Search over kernels")
-    yield from compared(old, new, old.kernels(), new.kernels())
-    yield from drawn.pop("plots/svm_cv.csv", [])
+    yield from _compared(old, new, old.kernels(), new.kernels())
+    yield from charts.pop("plots/svm_cv.csv", [])
 
 
-def compared(
+def _compared(
     old: Results, new: Results, before: dict[str, Folds], after: dict[str, Folds]
 ) -> Iterator[Block]:
     """Accuracies in cross-validation of what was searched in either revision."""
     title = "Accuracy in cross-validation"
-    both = [name for name in before if name in after]
-    found = {name: of_folds(old, new, before[name], after[name]) for name in both}
-    changes = {name: change for name, change in found.items() if change}
-    words = verdicts.words_of(changes, verdicts.DIFFERS, verdicts.CHANCE)
-    word_of = dict.fromkeys(both, "other images") | words
-    if before.keys() == after.keys() and {*word_of.values()} == {verdicts.NONE}:
+    in_both = [name for name in before if name in after]
+    changes = {
+        name: change
+        for name in in_both
+        if (change := change_of_accuracy(old, new, before[name], after[name]))
+    }
+    verdict = dict.fromkeys(in_both, "other images")
+    verdict |= verdicts.judge_by_name(changes, verdicts.DIFFERS, verdicts.CHANCE)
+    if before.keys() == after.keys() and {*verdict.values()} == {verdicts.NONE}:
         yield Text(f"{title}: the same in both.")
         return
     yield Table(
@@ -86,21 +89,21 @@ def compared(
         [
             [
                 name,
-                word_of.get(name, "not in both"),
-                *(f"{of[name].mean:.4f}" if name in of else "–" for of in (before, after)),
-                f"{after[name].mean - before[name].mean:+.4f}" if name in both else "",
+                verdict.get(name, "not in both"),
+                *(f"{folds[name].mean:.4f}" if name in folds else "–" for folds in (before, after)),
+                f"{after[name].mean - before[name].mean:+.4f}" if name in in_both else "",
                 interval(changes.get(name)),
             ]
             for name in {**before, **after}
         ],
         4,
     )
-    if both:
+    if in_both:
         yield Bars(
             title,
-            both,
+            in_both,
             {
-                which: [of[name].mean for name in both]
-                for which, of in (("old", before), ("new", after))
+                revision: [folds[name].mean for name in in_both]
+                for revision, folds in (("old", before), ("new", after))
             },
         )

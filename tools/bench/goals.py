@@ -1,0 +1,194 @@
+"""What is meant to be how fast, and what the results make of it."""
+
+import statistics
+from typing import Any, NamedTuple
+
+Results = dict[str, Any]
+
+
+class Goal(NamedTuple):
+    """How many times as fast as the notebook a work is meant to be.
+
+    Attributes
+    ----------
+    bar
+        Its name in the chart.
+    work
+        Its name in the table; numbers of images are filled in.
+    notebook, pipeline
+        What was measured of it.
+    step
+        The step that counts, if not all do.
+    """
+
+    bar: str
+    work: str
+    notebook: list[str]
+    pipeline: list[str]
+    speedup: float
+    step: str | None = None
+
+
+def measured(side: str, *parts: str) -> list[str]:
+    """Parts of a side, as the results name them."""
+    return [f"{part}, {side}" for part in parts]
+
+
+ALL = measured("notebook", "small_networks", "networks", "kernel_search", "svm", "clusters")
+GOALS = [
+    Goal(
+        "SVM: search, fit, scoring",
+        "SVM: 21 kernels × 5 folds on {kernel_search:,} images, final fit, scoring",
+        measured("notebook", "kernel_search", "svm"),
+        measured("float64", "kernel_search", "svm"),
+        20,
+    ),
+    Goal(
+        "networks",
+        "networks: 6 architectures × 5 folds on {networks:,} images, final fit",
+        measured("notebook", "networks"),
+        measured("float64", "networks"),
+        1.25,
+    ),
+    Goal(
+        "networks, float32",
+        "… in float32",
+        measured("notebook", "networks"),
+        measured("float32", "networks"),
+        1.7,
+    ),
+    Goal(
+        "K-means and silhouettes",
+        "K-means: 10 and 2 to 15 clusters of {clusters:,} images, silhouettes",
+        measured("notebook", "clusters"),
+        measured("float64", "clusters"),
+        3.5,
+    ),
+    Goal(
+        "the whole pipeline",
+        "all of it: `dvc repro`, with start-ups and files, without `noise`",
+        ALL,
+        measured("float64", "whole"),
+        6.5,
+    ),
+    Goal("the whole pipeline, float32", "… in float32", ALL, measured("float32", "whole"), 8),
+    Goal(
+        "SVC on all images: fit",
+        "SVC on {large_svm:,} images: fit",
+        measured("notebook", "large_svm"),
+        measured("float64", "large_svm"),
+        5,
+        "fit",
+    ),
+    Goal(
+        "SVC on all images: scoring",
+        "… scoring of 10,000",
+        measured("notebook", "large_svm"),
+        measured("float64", "large_svm"),
+        15,
+        "score",
+    ),
+]
+
+
+class Row(NamedTuple):
+    """A goal, and what was measured: seconds, or None if it was not measured."""
+
+    goal: Goal
+    notebook: float | None
+    pipeline: float | None
+
+    @property
+    def speedup(self) -> float | None:
+        """How many times as fast as the notebook."""
+        return self.notebook / self.pipeline if self.notebook and self.pipeline else None
+
+
+class Limit(NamedTuple):
+    """Something that is meant to stay below a bound."""
+
+    what: str
+    value: float | None
+    bound: float
+    unit: str
+
+
+def seconds_of(results: Results, *names: str, step: str | None = None) -> float | None:
+    """Seconds of works, of each the median of its rounds; None if one was not measured."""
+    total = 0.0
+    for name in names:
+        if name not in results["measured"]:
+            return None
+        steps = results["measured"][name]["seconds"]
+        rounds = [steps[step]] if step else list(steps.values())
+        total += statistics.median(map(sum, zip(*rounds, strict=True)))
+    return total
+
+
+def peak_memory(results: Results, *names: str) -> float | None:
+    """Gigabytes at the peak of any of these works."""
+    records = [results["measured"][name] for name in names if name in results["measured"]]
+    peaks = [max(record["memory_gb"]) for record in records]
+    return max(peaks, default=None)
+
+
+def rows(results: Results) -> list[Row]:
+    """The goals, and what was measured."""
+    return [
+        Row(
+            goal,
+            seconds_of(results, *goal.notebook, step=goal.step),
+            seconds_of(results, *goal.pipeline, step=goal.step),
+        )
+        for goal in GOALS
+    ]
+
+
+def limits(results: Results) -> list[Limit]:
+    """What is meant to stay below a bound."""
+    floor = results.get("floor")
+    networks = seconds_of(results, "networks, float64")
+    idle = seconds_of(results, "nothing, float64")
+    idle_dvc = seconds_of(results, "nothing, trivial")
+    speed = (
+        f" ({floor['seconds']:.3g} s, at {floor['gigaflops']:.3g} Gflop/s a core)" if floor else ""
+    )
+    return [
+        Limit(
+            f"networks: time, in times of what their matrix products alone take{speed}",
+            networks / floor["seconds"] if networks and floor else None,
+            1.9,
+            "×",
+        ),
+        Limit(
+            "`noise`: the winners on other draws, which the notebook has nothing like",
+            seconds_of(results, "noise, float64"),
+            60,
+            " s",
+        ),
+        Limit(
+            "`dvc repro` with nothing to do, beyond what DVC takes in a project of one stage"
+            + (f" ({idle_dvc:.2g} s)" if idle_dvc else ""),
+            idle - idle_dvc if idle and idle_dvc else None,
+            0.5,
+            " s",
+        ),
+        Limit(
+            "memory, all processes: `dvc repro`",
+            peak_memory(results, "whole, float64", "whole, float32"),
+            1.5,
+            " GB",
+        ),
+        Limit(
+            f"… SVC on {results['samples'].get('large_svm', 0):,} images",
+            peak_memory(results, "large_svm, float64"),
+            5,
+            " GB",
+        ),
+        Limit(
+            "time left as it is shown: the worst is off by a factor of",
+            results.get("time_left", {}).get("worst_factor"),
+            2,
+            "×",
+        ),
+    ]

@@ -1,0 +1,53 @@
+"""How time, memory and errors grow with the number of training images."""
+
+from pathlib import Path
+
+import numpy as np
+
+from stages.files import artifacts, prepared
+from stages.run.terminal import say
+from tools.bench import report
+from tools.bench.plan import Work
+from tools.bench.session import Session
+
+SAMPLES = [2500, 5000, 10_000, 20_000, 60_000]
+QUICK_SAMPLES = [500, 1000, 2000]
+MOST_CLUSTERED = 20_000  # images; the silhouettes of more take minutes
+MEASURED = {"winner": "contract", "large_svm": "float64", "ten_clusters": "float64"}  # and its side
+
+
+def measure(folder: Path, out: Path, quick: bool) -> None:
+    """Measure with few images to all of them; write results and chart.
+
+    Parameters
+    ----------
+    folder
+        For a clone.
+    out
+        Where results go.
+    quick
+        Few images only.
+    """
+    session = Session(folder, quick, {})
+    clone = session.clone("float64")
+    session.repro(clone, "prepare")
+    test_labels = np.load(clone / prepared.FOLDER / "test_labels.npy")
+    growth: dict[str, dict[str, list[float]]] = {}
+    for samples in QUICK_SAMPLES if quick else SAMPLES:
+        for name, side in MEASURED.items():
+            if name == "ten_clusters" and samples > MOST_CLUSTERED:
+                continue
+            measured, seconds, arrays = session.measure_part(Work(name, side, samples))
+            point = {
+                "images": samples,
+                "seconds": round(seconds.get("fit") or seconds["all"], 3),
+                "memory_gb": round(measured.memory / 1e9, 3),
+            }
+            if "predicted" in arrays:
+                point["test_error"] = float((arrays["predicted"] != test_labels).mean())
+            say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in point.items()))
+            for key, value in point.items():
+                growth.setdefault(name, {}).setdefault(key, []).append(value)
+    conditions = {key: session.results[key] for key in ("quick", "machine")}
+    artifacts.write_json(out / report.GROWTH, {**conditions, "growth": growth})
+    report.write(out)

@@ -1,0 +1,111 @@
+"""What the benchmark measures, and what of it is compared."""
+
+import importlib.util
+from typing import NamedTuple
+
+from stages.files.settings import Settings
+from tools.bench import compare
+
+QUICK = {
+    "mlp.small_samples": 200,
+    "mlp.samples": 1000,
+    "svm.search_samples": 1000,
+    "svm.samples": 1000,
+    "kmeans.samples": 500,
+}
+QUICK_LARGE = 2500  # images, in the place of all
+QUICK_LARGE = 2500  # images, in the place of all
+LARGE = 60_000  # all of Fashion-MNIST
+ROUNDS = 3
+
+# What `dvc repro` is asked for. What is in Git and comes out the same would else be taken as done.
+REPRODUCED = {
+    "whole": ["--force", "compare"],
+    "noise": ["--force", "--single-item", "noise"],
+}
+
+
+class Work(NamedTuple):
+    """One thing to be measured.
+
+    Attributes
+    ----------
+    name
+        A part of `notebook.py` or `parts.py`; `whole`, all of `dvc repro` but the stage `noise`,
+        which the notebook has nothing like; or that stage, `noise`.
+    side : {"notebook", "contract", "intelex", "float64", "float32"}
+        The notebook's code: as a user runs it, under the pipeline's arithmetic contract, with
+        scikit-learn-intelex; or the pipeline's, by its dtype.
+    samples
+        Training images; `whole` takes params.yaml's.
+    estimated_seconds
+        On two cores, start-up included: in full, and of a quick run.
+    rounds
+        How often.
+    part
+        If it is not the name.
+    """
+
+    name: str
+    side: str
+    samples: int
+    estimated_seconds: tuple[float, float] = (0, 0)
+    rounds: int = 1
+    part: str = ""
+
+    def __str__(self) -> str:
+        """Name it as the results do."""
+        return f"{self.name}, {self.side}"
+
+
+# What is compared with what, and how.
+COMPARISONS = {
+    ("kernel_search, notebook", "kernel_search, float64"): compare.means,
+    ("svm, notebook", "svm, float64"): compare.machines,
+    ("points, intelex", "points, float64"): compare.means,
+    ("networks, notebook", "networks, float64"): compare.scores,
+    ("networks, float32", "networks, float64"): compare.scores,
+    ("small_networks, contract", "small_networks, float64"): compare.weights,
+    ("winner, contract", "networks, float64"): compare.weights,
+    ("clusters, notebook", "clusters, float64"): compare.clusters,
+    ("clusters, contract", "clusters, float64"): compare.clusters,
+    ("clusters, intelex", "clusters, float64"): compare.clusters,
+    ("large_svm, notebook", "large_svm, float64"): compare.machines,
+}
+
+
+def plan(params: Settings, quick: bool) -> list[Work]:
+    """What is measured, in the order of a round."""
+    large = QUICK_LARGE if quick else LARGE
+    small, many = params.mlp.small_samples, params.mlp.samples
+    searched, fitted = params.svm.search_samples, params.svm.samples
+    clustered = params.kmeans.samples
+    works = [
+        Work("whole", "float64", many, (190, 35)),
+        Work("whole", "float32", many, (120, 32)),
+        Work("noise", "float64", many, (45, 12), ROUNDS),
+        Work("small_networks", "notebook", small, (5, 4), ROUNDS, "networks"),
+        Work("small_networks", "float64", small, (7, 5), ROUNDS, "networks"),
+        Work("networks", "notebook", many, (133, 8), ROUNDS),
+        Work("networks", "float64", many, (108, 8), ROUNDS),
+        Work("networks", "float32", many, (70, 7)),
+        Work("svm", "notebook", fitted, (30, 3), ROUNDS),
+        Work("svm", "float64", fitted, (8, 4), ROUNDS),
+        Work("clusters", "notebook", clustered, (13, 5), ROUNDS),
+        Work("clusters", "float64", clustered, (6, 4), ROUNDS),
+        Work("kernel_search", "float64", searched, (47, 8), ROUNDS),
+        Work("kernel_search", "notebook", searched, (853, 14)),
+        Work("points", "float64", searched, (22, 5)),
+        Work("small_networks", "contract", small, (5, 4), 1, "networks"),
+        Work("winner", "contract", many, (16, 3)),
+        Work("clusters", "contract", clustered, (17, 5)),
+        Work("products", "float64", many, (9, 8)),
+        Work("large_svm", "notebook", large, (300, 4)),
+        Work("large_svm", "float64", large, (50, 3)),
+    ]
+    if importlib.util.find_spec("sklearnex"):
+        works += [
+            Work("points", "intelex", searched, (150, 6)),
+            Work("clusters", "intelex", clustered, (8, 5)),
+        ]
+    return [work._replace(rounds=1) for work in works] if quick else works

@@ -1,0 +1,90 @@
+"""From image files to labels, printed as lines, as a table, or as JSON."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from stages.errors import UserError
+from stages.run.terminal import print_table, say
+from tools.predict import model, photos
+from tools.predict.photos import Photo
+
+
+def predict(
+    files: Sequence[Path], model_name: str, *, as_is: bool, preview: bool, as_json: bool
+) -> bool:
+    """Classify image files and print what was found; whether all of them could be read.
+
+    Parameters
+    ----------
+    model_name
+        A key of `model.KINDS`.
+    as_is
+        Whether nothing is cut off, only scaled.
+    preview
+        Whether each image is drawn too, as the model sees it.
+    as_json
+        Whether JSON is printed, and nothing else.
+
+    Raises
+    ------
+    UserError
+        If the model is not the one that dvc.lock names.
+    """
+    trained = model.load(model_name)
+    read: dict[Path, Photo] = {}
+    refused: dict[Path, str] = {}
+    for file in files:
+        try:
+            read[file] = photos.read(file, trained.shape, as_is)
+        except UserError as error:
+            refused[file] = str(error)
+            print(error, file=sys.stderr)
+    predictions = _predictions(trained, read) if read else []
+    if as_json:
+        errors = [{"file": str(file), "error": sentence} for file, sentence in refused.items()]
+        say(json.dumps([*predictions, *errors], indent=2))
+    elif read:
+        if preview:
+            for file, photo in read.items():
+                say(f"{photos.printable(file)}, as the model sees it:")
+                say(photos.letters(photo.image, Console().width))
+        _show(predictions, f"predict: {model_name}")
+        say(model.meaning_of_score(trained.estimator))
+    return not refused
+
+
+def _predictions(trained: model.Trained, read: dict[Path, Photo]) -> list[dict[str, Any]]:
+    """File, label, score and how it was read, for each file."""
+    images = np.stack([photo.image for photo in read.values()])
+    labels, scores = model.classify(trained.estimator, images)
+    return [
+        {
+            "file": str(file),
+            "label": trained.labels[label],
+            "score": round(score, 6),
+            "read_as": photo.read_as,
+        }
+        for (file, photo), label, score in zip(
+            read.items(), labels.tolist(), scores.tolist(), strict=True
+        )
+    ]
+
+
+def _show(predictions: list[dict[str, Any]], title: str) -> None:
+    """Print predictions: of one file in lines, of many as a table."""
+    rows = [
+        [photos.printable(Path(p["file"])), p["label"], f"{p['score']:.3f}", p["read_as"]]
+        for p in predictions
+    ]
+    if len(rows) == 1:
+        ((file, label, score, read_as),) = rows
+        say(f"{file}: {label}, score {score}")
+        say(f"read as: {read_as}")
+    else:
+        print_table(title, ["file", "label", "score", "read as"], rows, numbers=False)

@@ -1,0 +1,13 @@
+"""Pictures that a stage drew and Git holds."""
+
+from collections.abc import Iterator
+
+from tools.pages.blocks import Picture
+from tools.pages.results import Results
+
+
+def picture(results: Results, name: str, title: str) -> Iterator[Picture]:
+    """A committed picture."""
+    content = results.content(f"plots/{name}.png")
+    if content is not None:
+        yield Picture(title, content)

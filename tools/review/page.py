@@ -1,0 +1,92 @@
+"""The blocks of a review: what forbids to compare, the verdict, what changed, what it did."""
+
+from collections.abc import Iterator
+
+from tools.pages.blocks import Block, Caution, Chart, Heading, Table, Text, Verdict
+from tools.pages.results import Results, plots
+from tools.review import classes, clusters, metrics, searches
+from tools.review.metrics import as_written
+
+
+def review(old: Results, new: Results) -> list[Block]:
+    """The whole review."""
+    errors = metrics.error_changes(old, new)
+    charts = changed_charts(old, new)
+    return [
+        Heading(f"Review: {old.name} → {new.name}", 1),
+        *cautions(old, new),
+        Verdict(metrics.overall(errors)),
+        *what_changed(old, new),
+        *metrics.metrics(old, new, errors),
+        *(block for model in errors for block in classes.by_class(old, new, model, charts)),
+        *searches.networks(old, new, charts),
+        *searches.kernels(old, new, charts),
+        *clusters.clusters(old, new, charts),
+        *remaining(charts),
+    ]
+
+
+def cautions(old: Results, new: Results) -> Iterator[Block]:
+    """What forbids to compare as if nothing else differed."""
+    if old.data != new.data:
+        yield Caution(
+            f"Other data: {old.name} has {old.metrics['data']['dataset']}, {new.name} "
+            f"{new.metrics['data']['dataset']}, with other files. Errors are not those of the same "
+            "images."
+        )
+    for key in old.params:
+        if key.endswith("samples") and old.params[key] != new.params.get(key):
+            yield Caution(
+                f"Other sample counts: `{key}` was {old.params[key]} and is {new.params.get(key)}."
+            )
+    if old.data == new.data and not metrics.same_test_images(old, new):
+        yield Caution("Other test images, or in another order, though the raw files are the same.")
+    for results in (old, new):
+        for sentence in results.stale:
+            yield Caution(f"Stale: in {results.name}, {sentence}.")
+
+
+def what_changed(old: Results, new: Results) -> Iterator[Block]:
+    """Parameters, code, packages, data."""
+    yield Heading("What changed")
+    changes = list(_changes(old, new))
+    yield from changes or [Text("Neither parameters, code, packages nor data.")]
+
+
+def _changes(old: Results, new: Results) -> Iterator[Block]:
+    """A block for each kind of thing that changed."""
+    for title, before, after in (
+        ("Parameters", old.params, new.params),
+        ("Packages", old.packages, new.packages),
+    ):
+        rows = [
+            [f"`{key}`", as_written(before.get(key)), as_written(after.get(key))]
+            for key in {**before, **after}
+            if before.get(key) != after.get(key)
+        ]
+        if rows:
+            yield Table(title, ["", "old", "new"], rows)
+    code = sorted(p for p in {*old.code, *new.code} if old.code.get(p) != new.code.get(p))
+    if code:
+        yield Text("Code: " + ", ".join(f"`{path}`" for path in code) + ".")
+    if old.data != new.data:
+        yield Text(f"Data: the raw files were `{old.data}` and are `{new.data}`.")
+
+
+def remaining(charts: dict[str, list[Chart]]) -> Iterator[Block]:
+    """Charts that no section has shown."""
+    if charts:
+        yield Heading("Other plots")
+    for of_table in charts.values():
+        yield from of_table
+
+
+def changed_charts(old: Results, new: Results) -> dict[str, list[Chart]]:
+    """DVC's charts of every table that differs, both revisions in each, by the table's path."""
+    specs = plots(old, new)
+    charts: dict[str, list[Chart]] = {}
+    for results in (old, new):
+        for path, title in results.charts.items():
+            if old.content(path) != new.content(path) and title in specs:
+                charts.setdefault(path, []).append(Chart(title, specs.pop(title)))
+    return charts
