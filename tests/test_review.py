@@ -1,13 +1,18 @@
 """A review says first what forbids to compare, and what cannot be compared in a sentence."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from stages.files import garments
 from tests.conftest import Run, run_in
-from tools.review import clusters
+from tools.pages.blocks import Chart
+from tools.pages.results import Results
+from tools.review import clusters, page
 from tools.shared.params import set_params
 
 
@@ -20,12 +25,16 @@ def reviewed(folder: Path, *revisions: str) -> str:
 def test_a_workspace_that_was_not_run_is_stale_and_other_sample_counts_are_said_in_bold(
     project: Path,
 ) -> None:
-    set_params(project / "params.yaml", {"svm.samples": 180})
+    set_params(project / "params.yaml", {"svm.samples": 180, "kmeans.samples": 140})
     before = run_in(project)("git", "status", "--porcelain", "--ignored").stdout
     lines = reviewed(project, "main").split("\n\n")
     assert lines[0] == "# Review: main → workspace"
-    assert lines[1] == "**Other sample counts: `svm.samples` was 200 and is 180.**"
-    assert lines[2].startswith("**Stale: in workspace, params.yaml, svm.samples: 200 → 180")
+    assert lines[1] == (
+        "**Other sample counts: `svm.samples` 200 → 180, `kmeans.samples` 150 → 140.**"
+    )
+    (stale,) = (line for line in lines if line.startswith("**Stale: "))
+    assert "params.yaml, svm.samples: 200 → 180" in stale
+    assert "params.yaml, kmeans.samples: 150 → 140" in stale
     assert lines[-1].strip()
     assert run_in(project)("git", "status", "--porcelain", "--ignored").stdout == before
 
@@ -60,6 +69,31 @@ def test_what_cannot_be_reviewed_is_said_in_a_sentence(
     assert done.stderr.startswith(sentence)
     assert done.stderr.count("\n") == 1
     assert not (project / "review.md").exists()
+
+
+def orders_of_labels(spec: Any) -> Iterator[list[str]]:
+    """The order of each axis that has labels, in a chart."""
+    for key, item in spec.items() if isinstance(spec, dict) else enumerate(spec):
+        if isinstance(item, dict | list) and key != "tooltip":
+            yield from orders_of_labels(item)
+    if isinstance(spec, dict) and spec.get("field") in ("actual", "predicted", "label"):
+        yield spec["sort"]
+
+
+def test_every_chart_of_a_review_has_labels_in_the_order_of_the_parameters(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for table in [*project.glob("plots/*_predictions.csv"), project / "plots/contingency.csv"]:
+        text = table.read_text().replace(",Coat\n", ",Trouser\n").replace(",0\n", ",1\n")
+        table.write_text(text)
+    run("git", "commit", "--quiet", "--all", "--message=other tables")
+    monkeypatch.chdir(project)
+    blocks = page.review(Results("HEAD~1"), Results("HEAD"))
+    charts = {block.title: block.spec for block in blocks if isinstance(block, Chart)}
+    orders = {title: list(orders_of_labels(spec)) for title, spec in charts.items()}
+    assert sum(map(bool, orders.values())) >= 7  # three pairs of matrices, and clusters
+    for title, found in orders.items():
+        assert all(order == list(garments.LABELS) for order in found), title
 
 
 def test_clusters_are_matched_by_the_images_that_they_share() -> None:

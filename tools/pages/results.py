@@ -29,7 +29,8 @@ from tools.verify import checks
 EXPERIMENTS = "refs/exps/"
 WORKSPACE = "workspace"
 KERNEL = ("C", "gamma", "degree")
-TEXT = ("architecture", "actual", "predicted", "label", *KERNEL)  # columns that are no numbers
+LABELS = ("actual", "predicted", "label")  # columns that hold labels
+TEXT = ("architecture", *LABELS, *KERNEL)  # columns that are no numbers
 
 
 class Model:
@@ -305,9 +306,24 @@ def plots(old: Results, new: Results) -> dict[str, dict[str, Any]]:
     answer = done.stdout
     for results in (old, new):
         answer = answer.replace(results.commit, json.dumps(results.name)[1:-1])
+    labels = list(dict.fromkeys([*old.labels, *new.labels]))
     return {
-        title: plot["content"]
+        title: _with_labels_in_order(plot["content"], labels)
         for title, plots_of_title in json.loads(answer)["data"].items()
         for plot in plots_of_title
         if plot["type"] == "vega"
     }
+
+
+def _with_labels_in_order(spec: Any, labels: list[str]) -> Any:
+    """A chart whose labels come in the order of params.yaml, and not of the alphabet."""
+    if isinstance(spec, list):
+        return [_with_labels_in_order(item, labels) for item in spec]
+    if not isinstance(spec, dict):
+        return spec
+    ordered = {
+        key: value if key == "values" else _with_labels_in_order(value, labels)
+        for key, value in spec.items()
+    }
+    is_label = ordered.get("field") in LABELS and ordered.get("type") == "nominal"
+    return {**ordered, "sort": labels} if is_label else ordered

@@ -15,7 +15,7 @@ def report(results: Results) -> list[Block]:
     charts = {path: Chart(title, specs[title]) for path, title in results.charts.items()}
     return [
         Heading(f"The study: {results.metrics['data']['dataset']}", 1),
-        *(Caution(f"Stale: {sentence}.") for sentence in results.stale),
+        *([Caution(f"Stale: {'; '.join(results.stale)}.")] if results.stale else []),
         Verdict(summary(results)),
         *data(results),
         *models.networks(results, charts),

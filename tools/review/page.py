@@ -34,16 +34,18 @@ def cautions(old: Results, new: Results) -> Iterator[Block]:
             f"{new.metrics['data']['dataset']}, with other files. Errors are not those of the same "
             "images."
         )
-    for key in old.params:
-        if key.endswith("samples") and old.params[key] != new.params.get(key):
-            yield Caution(
-                f"Other sample counts: `{key}` was {old.params[key]} and is {new.params.get(key)}."
-            )
+    counts = [
+        f"`{key}` {count} → {new.params.get(key)}"
+        for key, count in old.params.items()
+        if key.endswith("samples") and count != new.params.get(key)
+    ]
+    if counts:
+        yield Caution(f"Other sample counts: {', '.join(counts)}.")
     if old.data == new.data and not metrics.same_test_images(old, new):
         yield Caution("Other test images, or in another order, though the raw files are the same.")
     for results in (old, new):
-        for sentence in results.stale:
-            yield Caution(f"Stale: in {results.name}, {sentence}.")
+        if results.stale:
+            yield Caution(f"Stale: in {results.name}, {'; '.join(results.stale)}.")
 
 
 def what_changed(old: Results, new: Results) -> Iterator[Block]:
