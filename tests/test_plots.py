@@ -290,4 +290,5 @@ def test_titles_of_another_dataset_than_the_results_are_refused(repository: Path
 def test_an_unknown_revision_is_refused_in_the_words_of_dvc(repository: Path) -> None:
     result = run(sys.executable, "-m", "tools.plots", "nosuch", cwd=repository)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == "ERROR: unknown Git revision 'nosuch'\n"
+    (sentence,) = result.stderr.splitlines()
+    assert "nosuch" in sentence

@@ -1,7 +1,10 @@
 """Promises of the settings: what params.yaml may hold, and what is said when it does not."""
 
 import copy
+import errno
 import math
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from functools import reduce
@@ -13,6 +16,7 @@ import pytest
 from dvc.utils.hydra import apply_overrides
 from dvc.utils.serialize import modify_yaml, parse_yaml
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from stages.errors import UserError
@@ -87,8 +91,10 @@ def test_the_committed_file_loads_and_is_what_dvc_reads() -> None:
 
 
 def test_settings_cannot_be_changed() -> None:
-    with pytest.raises(ValueError, match="frozen"):
-        settings.load(COMMITTED).seed = 1
+    params = settings.load(COMMITTED)
+    with pytest.raises(ValidationError):
+        params.seed = 1
+    assert params.seed == 2016515
 
 
 @pytest.mark.parametrize(
@@ -345,30 +351,28 @@ LAUGHS = "a0: &a0 [ha, ha]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    "text",
     [
-        pytest.param(TEXT + "seed: 1\n", "duplicate key", id="a key twice"),
-        pytest.param(TEXT + "\tmore: 1\n", "cannot start any token", id="a tab"),
-        pytest.param("seed: [1", "expected ',' or ']'", id="an open bracket"),
-        pytest.param("seed: *nobody", "undefined alias", id="an unknown alias"),
-        pytest.param(TEXT + "---\nseed: 1\n", "single document", id="two documents"),
-        pytest.param("seed: \0", "unacceptable character", id="a control character"),
-        pytest.param("seed: 2020-13-45", "month must be in 1..12", id="an impossible date"),
-        pytest.param("seed: !!bool maybe", "'maybe'", id="no boolean"),
-        pytest.param("seed: !!int", "index out of range", id="no number"),
-        pytest.param("!!seq [[1]]: 3", "unhashable", id="a list as a key of another kind"),
-        pytest.param('seed: "\\Uffffffff"', "too large", id="a letter that there is not"),
-        pytest.param("seed: " + "9" * 5000, "4300 digits", id="an endless number"),
-        pytest.param("seed: " + "[" * 2000, "recursion", id="endless nesting"),
-        pytest.param("seed: café".encode("latin-1"), "'utf-8' codec", id="not UTF-8"),
+        pytest.param(TEXT + "seed: 1\n", id="a key twice"),
+        pytest.param(TEXT + "\tmore: 1\n", id="a tab"),
+        pytest.param("seed: [1", id="an open bracket"),
+        pytest.param("seed: *nobody", id="an unknown alias"),
+        pytest.param(TEXT + "---\nseed: 1\n", id="two documents"),
+        pytest.param("seed: \0", id="a control character"),
+        pytest.param("seed: 2020-13-45", id="an impossible date"),
+        pytest.param("seed: !!bool maybe", id="no boolean"),
+        pytest.param("seed: !!int", id="no number"),
+        pytest.param("!!seq [[1]]: 3", id="a list as a key of another kind"),
+        pytest.param('seed: "\\Uffffffff"', id="a letter that there is not"),
+        pytest.param("seed: " + "9" * 5000, id="an endless number"),
+        pytest.param("seed: " + "[" * 2000, id="endless nesting"),
+        pytest.param("seed: café".encode("latin-1"), id="not UTF-8"),
     ],
 )
-def test_a_file_that_is_not_yaml_is_refused_in_one_line(
-    text: str | bytes, words: str, tmp_path: Path
-) -> None:
+def test_a_file_that_is_not_yaml_is_refused_in_one_line(text: str | bytes, tmp_path: Path) -> None:
     sentence = refusal_of_text(text, tmp_path)
-    assert sentence.startswith("params.yaml is not valid YAML: ")
-    assert words in sentence
+    # Why, the parser says, or Python: in words that another release of them may change.
+    assert re.fullmatch(r"params\.yaml is not valid YAML: .+\.", sentence)
 
 
 @pytest.mark.parametrize(
@@ -397,8 +401,11 @@ def test_yaml_that_holds_no_parameters_is_refused_in_one_line(
 
 
 def test_a_missing_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"No such file or directory; run from the project\.$"):
-        settings.load(tmp_path / "params.yaml")
+    path = tmp_path / "params.yaml"
+    with pytest.raises(UserError) as refused:
+        settings.load(path)
+    why = os.strerror(errno.ENOENT)
+    assert str(refused.value) == f"{path} cannot be read: {why}; run from the project."
 
 
 @pytest.fixture

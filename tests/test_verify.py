@@ -219,15 +219,16 @@ def test_the_findings_can_be_had_as_json(project: Path, check: Verify) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["v9"], "git rev-parse: fatal: Needed a single revision"),
-        (["--output=x"], "verify: unrecognized arguments: --output=x"),
-        (["HEAD", "--staged"], "verify: either REV or --staged, not both."),
-        (["--raw", "nowhere"], "verify: --raw: nowhere is no folder."),
+        (["v9"], "git rev-parse: .+"),  # what is wrong, Git says, or Python's own parser
+        (["--output=x"], "verify: .*--output=x.*"),
+        (["HEAD", "--staged"], r"verify: either REV or --staged, not both\."),
+        (["--raw", "nowhere"], r"verify: --raw: nowhere is no folder\."),
     ],
 )
 def test_a_wrong_command_ends_in_a_sentence(arguments: list[str], sentence: str, run: Run) -> None:
     done = run("python", "-m", "tools.verify", "--quick", *arguments, succeeds=False)
-    assert (done.returncode, done.stderr) == (1, f"{sentence}\n")
+    assert done.returncode == 1
+    assert re.fullmatch(f"{sentence}\n", done.stderr)
 
 
 def test_a_revision_without_a_pipeline_is_refused_in_a_sentence(run: Run) -> None:

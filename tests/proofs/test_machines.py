@@ -1,24 +1,35 @@
-"""Another release of Debian, another Python, another processor: the same bytes."""
+"""Another release of Debian, another Python, another processor: the same bytes, and refusals."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from tests.conftest import ROOT, Run, forget_results, results, run_in
+from tests.conftest import ROOT, Count, Run, forget_results, results, run_in
 from tests.proofs.conftest import tool
 
 pytestmark = pytest.mark.xdist_group("release")  # which is made once, for all of them
 
 RELEASE = "trixie"
+NEWEST = ("sid", "testing", RELEASE)
+
+# Quick tests of what reads files and parses input: those that need no run of the pipeline.
+READING = (
+    *("artifacts", "cluster", "comment", "fetch", "garments", "images"),
+    *("memory", "models", "pages", "photos", "settings"),
+)
 
 # Below a release's /usr, with all else of this machine: that is its libc, its shell, its Python.
 UNDER = """mount --rbind /usr/local "$0/usr/local" && mount --rbind "$0/usr" /usr && exec "$@" """
 
+VERSION = "import sys; print(*sys.version_info[:2], sep='.')"
 LIBC = "import os; print(os.confstr('CS_GNU_LIBC_VERSION'))"
 LOOPS = "import numpy; print(*numpy.show_config('dicts')['SIMD Extensions']['found'])"
 
@@ -57,22 +68,76 @@ show("skops", Path(sys.argv[1]).read_bytes())
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Another release of Debian, in a folder, with Python and an emulator of processors."""
-    debootstrap = tool("debootstrap")
-    if os.geteuid() != 0:
-        pytest.skip("debootstrap wants to be run by root")
     folder = tmp_path_factory.mktemp(RELEASE)
-    packages = "--include=python3,python3-venv,qemu-user"
-    done = subprocess.run(
-        [debootstrap, "--variant=minbase", packages, RELEASE, folder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = install(RELEASE, folder, "qemu-user")
     if done.returncode and not os.environ.get("CI"):
-        pytest.skip(f"debootstrap failed: {done.stdout.strip().splitlines()[-1]}")
+        pytest.skip(f"debootstrap failed: {reason(done.stdout)}")
     assert done.returncode == 0, done.stdout
     yield folder
     shutil.rmtree(folder)
+
+
+def install(name: str, folder: Path, *packages: str) -> subprocess.CompletedProcess[str]:
+    """Install a release of Debian in a folder, with Python and other packages, if it can be had."""
+    debootstrap = tool("debootstrap")
+    if os.geteuid() != 0:
+        pytest.skip("debootstrap wants to be run by root")
+    include = f"--include={','.join(['python3', 'python3-venv', *packages])}"
+    return subprocess.run(
+        [debootstrap, "--variant=minbase", include, name, folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def reason(output: str) -> str:
+    """The last error of debootstrap or pip, else its last line."""
+    errors = re.findall(r"^\s*E(?:RROR)?: .*", output, re.MULTILINE)
+    return (errors or output.splitlines() or ["nothing was said"])[-1].strip()
+
+
+class Newest(NamedTuple):
+    """The newest release of Debian that can be had.
+
+    Attributes
+    ----------
+    name : str
+    folder : Path
+        Where it is.
+    path : str
+        PATH that leads to an environment of its Python with all that the tests need.
+    """
+
+    name: str
+    folder: Path
+    path: str
+
+
+@pytest.fixture
+def newest(tmp_path: Path) -> Iterator[Newest]:
+    """The first of `NEWEST` that can be installed today; each that cannot be is said."""
+    locks = ("requirements/pipeline.txt", "requirements/dev.txt")
+    for name in NEWEST:
+        folder, environment = tmp_path / name, tmp_path / f"environment-{name}"
+        folder.mkdir()
+        done = install(name, folder)
+        why = done.returncode and reason(done.stdout)
+        if not why:
+            try:
+                path = environment_of(
+                    "/usr/bin/python3", environment, run_in(ROOT), *under(folder), locks=locks
+                )
+            except AssertionError as error:  # a package is not made for its Python yet
+                why = reason(str(error))
+        if not why:
+            yield Newest(name, folder, path)
+        shutil.rmtree(folder)
+        if not why:
+            return
+        warnings.warn(f"Debian {name} cannot be installed today: {why}", stacklevel=1)
+    pytest.skip(f"none of {', '.join(NEWEST)} can be installed today")
 
 
 def under(release: Path) -> list[str]:
@@ -80,13 +145,18 @@ def under(release: Path) -> list[str]:
     return [tool("unshare"), "--mount", "sh", "-c", UNDER, str(release)]
 
 
-def environment_of(python: str, folder: Path, run: Run, *prefix: str) -> str:
+def environment_of(
+    python: str,
+    folder: Path,
+    run: Run,
+    *prefix: str,
+    locks: tuple[str, ...] = ("requirements/pipeline.txt",),
+) -> str:
     """Make an environment with the project's packages; return the PATH that leads to it."""
     run(*prefix, python, "-m", "venv", str(folder))
     path = f"{folder}/bin{os.pathsep}{os.environ['PATH']}"
-    lock = "requirements/pipeline.txt"
-    install = ["install", "--quiet", "--require-hashes", "--requirement", lock]
-    run(*prefix, "python", "-m", "pip", *install, PATH=path)
+    command = ["python", "-m", "pip", "install", "--quiet", "--no-compile", "--require-hashes"]
+    run(*prefix, *command, *(f"--requirement={lock}" for lock in locks), PATH=path)
     return path
 
 
@@ -114,9 +184,8 @@ def test_every_byte_is_the_same_with_python_and_libc_of_another_release(
     release: Path, project: Path, run: Run, tmp_path: Path
 ) -> None:
     path = environment_of("/usr/bin/python3", tmp_path / "environment", run, *under(release))
-    version = "import sys; print(*sys.version_info[:2])"
-    there = run(*under(release), "python", "-c", version, PATH=path).stdout
-    assert there.split() != [str(number) for number in sys.version_info[:2]]
+    there = run(*under(release), "python", "-c", VERSION, PATH=path).stdout.strip()
+    assert there != f"{sys.version_info[0]}.{sys.version_info[1]}"
     assert_the_same_from_nothing(project, *under(release), PATH=path)
 
 
@@ -133,6 +202,22 @@ def test_every_byte_is_the_same_with_python(
         pytest.skip(f"{Path(python).name} is not installed")
     path = environment_of(python, tmp_path / "environment", run)
     assert_the_same_from_nothing(project, PATH=path)
+
+
+@pytest.mark.filterwarnings("default:Debian .* cannot be installed today:UserWarning")
+def test_files_and_input_are_read_and_refused_the_same_with_the_newest_python_of_debian(
+    newest: Newest, tmp_path: Path, count: Count
+) -> None:
+    run, prefix = run_in(ROOT), under(newest.folder)
+    version = run(*prefix, "python", "-c", VERSION, PATH=newest.path).stdout.strip()
+    # With files of its own, and none that say what failed: `make proofs AGAIN=1` reads them.
+    options = ["-p", "no:cacheprovider", f"--basetemp={tmp_path / 'tests'}", "--quiet"]
+    command = ["python", "-m", "pytest", *options, "--numprocesses=2", "--dist=loadfile"]
+    tests = [f"tests/test_{name}.py" for name in READING]
+    shown = run(*prefix, *command, *tests, PATH=newest.path).stdout
+    passed = re.search(r"^(\d+) passed", shown, re.MULTILINE)
+    assert passed, shown
+    count(f"tests passed with Python {version} of Debian {newest.name}", int(passed[1]))
 
 
 def emulating(release: Path, processor: str, folder: Path) -> str:
