@@ -23,6 +23,7 @@ GROWTH_CHART = "growth.svg"
 CHART_TITLE = "Times as fast as the notebook"
 GROWTH_TITLE = "Seconds, memory and test error by number of images"
 COMMAND = "python -m tools.bench --report"
+PAGE = COMMITTED / "speed.md"
 HERE, GOAL, OTHER = "#1f6feb", "#d1242f", "#9aa4b1"
 
 # Names of what is compared, and of what grows, for people.
@@ -234,7 +235,7 @@ def limits(results: Results) -> list[Limit]:
 
 
 def section(results: Results, growth: Results | None) -> str:
-    """The README's section: tables, and the conditions."""
+    """The tables of the page, and the conditions."""
     judged = not results["quick"]
     lines = caveats(results)
     lines += ["| | notebook | here | times as fast | goal |", "|---|---|---|---|---|"]
@@ -258,9 +259,9 @@ def section(results: Results, growth: Results | None) -> str:
     lines += ["", *intelex(results), "", "Are the results equal?", ""]
     equal = results["equal"]
     lines += [f"- {what}: {equal[name]}" for name, what in EQUAL.items() if name in equal]
-    lines += ["", conditions(results), "", f"![{CHART_TITLE}]({COMMITTED}/{CHART})"]
+    lines += ["", conditions(results), "", f"![{CHART_TITLE}]({CHART})"]
     if growth:
-        lines += ["", *growth_table(growth), "", f"![{GROWTH_TITLE}]({COMMITTED}/{GROWTH_CHART})"]
+        lines += ["", *growth_table(growth), "", f"![{GROWTH_TITLE}]({GROWTH_CHART})"]
     return "\n".join(lines) + "\n"
 
 
@@ -408,7 +409,7 @@ def svg(figure: Figure) -> bytes:
 
 
 def write(out: Path) -> None:
-    """Write the charts of the results in a folder, and README's section if they are committed."""
+    """Write charts of the results in a folder, and tables in it or, if committed, in the page."""
     results = artifacts.read_json(out / RESULTS) if (out / RESULTS).exists() else None
     growth = artifacts.read_json(out / GROWTH) if (out / GROWTH).exists() else None
     with mpl.rc_context():
@@ -424,4 +425,4 @@ def write(out: Path) -> None:
     if out != COMMITTED:
         artifacts.write(out / "bench.md", text.encode())
         return
-    readme.write(COMMAND, text)
+    readme.write(COMMAND, text, PAGE)

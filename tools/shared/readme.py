@@ -1,4 +1,4 @@
-"""Parts of README.md that programs write."""
+"""Parts of pages that programs write, between two marks."""
 
 from pathlib import Path
 
@@ -14,16 +14,16 @@ def begin(command: str) -> str:
     return f"<!-- begin: {command} -->\n"
 
 
-def write(command: str, text: str) -> None:
+def write(command: str, text: str, page: Path = README) -> None:
     """Write the part of a command anew; all else stays."""
-    before, marked, rest = README.read_text(encoding="utf-8").partition(begin(command))
+    before, marked, rest = page.read_text(encoding="utf-8").partition(begin(command))
     _, ended, after = rest.partition(END)
     if not (marked and ended):
-        raise UserError(f"{README} has no part between {begin(command).strip()} and {END.strip()}.")
-    artifacts.write(README, f"{before}{marked}{text}{END}{after}".encode())
+        raise UserError(f"{page} has no part between {begin(command).strip()} and {END.strip()}.")
+    artifacts.write(page, f"{before}{marked}{text}{END}{after}".encode())
 
 
-def part(command: str) -> str:
-    """What the part of a command says now."""
-    _, _, rest = README.read_text(encoding="utf-8").partition(begin(command))
+def part(command: str, page: Path = README) -> str:
+    """Text that a page has now between the marks of a command."""
+    _, _, rest = page.read_text(encoding="utf-8").partition(begin(command))
     return rest.partition(END)[0]
