@@ -27,7 +27,6 @@ def test_a_day_goes_as_the_readme_has_it(branches: Path, tmp_path: Path) -> None
     run = run_in(project)
     run("git", "init", "--quiet", "--bare", str(remote))
     run("git", "remote", "add", "origin", str(remote))
-    run("git", "config", "push.autoSetupRemote", "true")
     run("dvc", "remote", "add", "--default", "storage", str(storage))
     run("git", "commit", "--quiet", "--all", "--message=remote")
     (activate, *day), keep, drop = commands("README.md", "A day with it")
