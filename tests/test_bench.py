@@ -1,4 +1,4 @@
-"""The benchmark compares like with like, and the README shows what it measured."""
+"""The benchmark compares like with like, and docs/speed.md shows what it measured."""
 
 import gzip
 import os
@@ -20,7 +20,7 @@ from tools.bench import charts, compare, goals, measure, notebook, parts, report
 from tools.bench.notebook import Arrays
 from tools.bench.plan import Work
 from tools.bench.session import NOTEBOOK, Session
-from tools.shared import readme
+from tools.shared import generated
 
 PARAMS = settings.load(ROOT / "params.yaml")
 RESULTS = artifacts.read_json(ROOT / report.COMMITTED / report.RESULTS)
@@ -197,11 +197,11 @@ def test_a_part_is_measured_in_a_clone_and_compared(
     assert run_in(project)("git", "status", "--porcelain").stdout == ""
 
 
-def test_the_readme_shows_what_the_results_give(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_of_speed_shows_what_the_results_give(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     growth_file = ROOT / report.COMMITTED / report.GROWTH
     growth = artifacts.read_json(growth_file) if growth_file.exists() else None
-    assert readme.part(report.COMMAND) == report.section(RESULTS, growth)
+    assert generated.part(report.COMMAND, report.PAGE) == report.section(RESULTS, growth)
 
 
 def test_the_charts_are_drawn_from_the_results(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def test_without_results_of_the_pipeline_it_says_what_to_do(project: Path, run: 
     assert refused.stderr == "metrics/mlp.json is missing: run `dvc repro` first.\n"
 
 
-def test_the_readme_shows_what_was_found_beside_the_fields_table() -> None:
+def test_the_page_of_speed_shows_what_was_found_beside_the_fields_table() -> None:
     found = json.loads((ROOT / full.RESULTS).read_text())
-    readme = (ROOT / "README.md").read_text()
+    page = (ROOT / "docs/speed.md").read_text()
     for row in full.table(found):
-        assert "| " + " | ".join(map(str, row)) + " |" in readme
+        assert "| " + " | ".join(map(str, row)) + " |" in page

@@ -1,4 +1,4 @@
-"""The README says what is so."""
+"""README and the pages of docs say what is so."""
 
 import re
 from pathlib import Path
@@ -12,18 +12,21 @@ from tests.conftest import ROOT, Run
 from tools.pages.results import Results
 from tools.report import findings
 from tools.review import calibration, verdicts
-from tools.shared import readme
+from tools.shared import generated
 
-README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+README = "README.md"
 
 
-def commands(section: str) -> list[list[str]]:
-    """Lines of each block of commands in a section, comments left out."""
-    _, found, text = README.partition(f"\n## {section}\n")
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+
+
+def commands(page: str, section: str) -> list[list[str]]:
+    """Lines of each block of commands in a section of a page, comments left out.
+
+    The section is named as in its heading; the page's title names what is before the first one.
+    """
+    _, found, text = f"\n{(ROOT / page).read_text()}".partition(f"# {section}\n")
     assert found, section
     text, _, _ = text.partition("\n## ")
     return [
@@ -34,10 +37,10 @@ def commands(section: str) -> list[list[str]]:
 
 def test_the_results_are_those_of_the_committed_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert readme.part(findings.COMMAND) == findings.markdown_table(Results(None))
+    assert generated.part(findings.COMMAND) == findings.markdown_table(Results(None))
 
 
-def test_pairs_of_seeds_are_called_what_the_readme_says() -> None:
+def test_pairs_of_seeds_are_called_what_readme_and_the_page_of_reviews_say() -> None:
     pairs = pd.read_csv(ROOT / calibration.TABLE)
     real = pairs["verdict"] == verdicts.REAL
     counts = {
@@ -47,21 +50,25 @@ def test_pairs_of_seeds_are_called_what_the_readme_says() -> None:
     assert [int(which.sum()) for which in counts.values()] == [calibration.PAIRS] * 2
     assert (real & counts["SEED"]).sum() <= 2
     by_images = (pairs["p_images"] < verdicts.LEVEL) & counts["SEED"]
-    text = " ".join(README.split())
+    by_seed, by_labels = ((real & which).sum() for which in counts.values())
+    text = " ".join((ROOT / "docs/review.md").read_text().split())
     assert f"p is below {verdicts.LEVEL} in {by_images.sum()}, and the verdict" in text
-    assert f"the verdict is *real* in {(real & counts['SEED']).sum()};" in text
-    assert f"was flipped, in {(real & counts['LABELS']).sum()} (" in text
+    assert f"the verdict is *real* in {by_seed}." in text
+    assert f"was flipped, the verdict is *real* in {by_labels}." in text
+    text = " ".join((ROOT / README).read_text().split())
+    assert f"of {calibration.PAIRS} pairs, McNemar's test alone calls {by_images.sum()} " in text
+    assert f"the review calls {by_seed} real." in text
 
 
 def test_the_six_lines_that_use_a_model_run(run: Run) -> None:
-    (code,) = blocks("python")
+    (code,) = blocks("docs/models.md", "python")
     assert len(code.splitlines()) == 6
     done = run("python", "-P", "-c", code)
     assert re.fullmatch(r"\[\d \d \d \d \d\]\n", done.stdout)
 
 
 def test_the_dataset_block_is_one_that_the_settings_accept() -> None:
-    (block,) = blocks("yaml")
+    (block,) = blocks("docs/datasets.md", "yaml")
     yaml = YAML(typ="safe")
     params = yaml.load(ROOT / "params.yaml")
     example = yaml.load(block)
@@ -69,10 +76,3 @@ def test_the_dataset_block_is_one_that_the_settings_accept() -> None:
     params["data"]["dataset"] = example["data"]["dataset"]
     files = settings.check(params).data.source.files(Path())
     assert files["test_labels"] == Path("t10k-labels-idx1-ubyte.gz")
-
-
-def test_what_the_readme_links_to_exists() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
-    for command in re.findall(r"^\| `make ?(\w*)`", README, re.MULTILINE):
-        assert f"\n{command or 'all'}:" in (ROOT / "Makefile").read_text()

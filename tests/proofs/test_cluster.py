@@ -26,7 +26,7 @@ STARTS = 60.0  # seconds in which a scheduler or a worker surely starts
 INTERRUPTED = 2.0  # seconds after Ctrl-C in which everything is over
 SUBNET = "10.76.0"
 WORKER = "python -m tools.worker tcp://HOST:8786"
-SECTION = "Many experiments, many machines"
+PAGE = "docs/many-machines.md"
 
 # Fits networks on a cluster, or without one here, and prints what comes, as it comes.
 FIT = """
@@ -283,13 +283,11 @@ def fitted_here() -> list[str]:
 
 
 @pytest.mark.figure("variations held")
-def test_every_byte_is_the_same_on_a_cluster_that_the_readme_starts(
+def test_every_byte_is_the_same_on_a_cluster_that_the_page_starts(
     cluster: Cluster, project: Path
 ) -> None:
     before = results(project)
-    ((scheduler, worker, repro),) = [
-        block for block in commands(SECTION) if block[0] == "dask scheduler"
-    ]
+    ((scheduler, worker, repro),) = commands(PAGE, "Fits on other machines")
     cluster.scheduler(scheduler)
     cluster.workers(worker)
     forget_results(project)
@@ -462,9 +460,7 @@ def test_every_byte_is_the_same_behind_tls_and_strangers_are_refused(
     cluster: Cluster, project: Path
 ) -> None:
     before = results(project)
-    ((scheduler, worker, *exports, repro),) = [
-        block for block in commands(SECTION) if "--protocol tls" in block[0]
-    ]
+    ((scheduler, worker, *exports, repro),) = commands(PAGE, "Behind TLS")
     certificates(cluster.folder)
     for name in ("ca.pem", "cert.pem", "key.pem", "stranger.pem", "stranger.key"):
         for folder in (cluster.clone, project):

@@ -1,4 +1,4 @@
-"""The commands of a day, as README has them: change, run, look, compare, review, keep, share."""
+"""The commands of a day, as README has them: from a change to its review, kept or dropped."""
 
 import re
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, run_in
+from tests.conftest import ROOT, results, run_in
 from tests.test_readme import commands
 
 pytestmark = pytest.mark.xdist_group("review")  # what needs the branches runs where they are
@@ -27,11 +27,11 @@ def test_a_day_goes_as_the_readme_has_it(branches: Path, tmp_path: Path) -> None
     run = run_in(project)
     run("git", "init", "--quiet", "--bare", str(remote))
     run("git", "remote", "add", "origin", str(remote))
-    run("git", "config", "push.autoSetupRemote", "true")
     run("dvc", "remote", "add", "--default", "storage", str(storage))
     run("git", "commit", "--quiet", "--all", "--message=remote")
-    (activate, *day) = commands("A day with it")[0]
+    (activate, *day), keep, drop = commands("README.md", "A day with it")
     assert activate == "source .venv/bin/activate"
+    before = results(project)
     shown = {command: run("bash", "-c", by_hand(command)).stdout for command in day}
     (review,) = (text for command, text in shown.items() if command == "make review")
     assert "no difference in test error: SVM" in review
@@ -39,6 +39,16 @@ def test_a_day_goes_as_the_readme_has_it(branches: Path, tmp_path: Path) -> None
         assert (project / page).is_file()
     (metrics,) = (text for command, text in shown.items() if command == "dvc metrics diff")
     assert "large.architecture" in metrics
+
+    dropped = shutil.copytree(project, tmp_path / "dropped", symlinks=True)
+    for command in drop:
+        run_in(dropped)("bash", "-c", command)
+    assert results(dropped) == before
+    assert run_in(dropped)("git", "status", "--porcelain").stdout == ""
+    assert run_in(dropped)("git", "branch", "--list", "wider").stdout == ""
+
+    for command in keep:
+        run("bash", "-c", command)
     assert run("git", "status", "--porcelain").stdout == ""
     assert run("git", "log", "--format=%s", "-1", "origin/wider").stdout == "Wider networks\n"
     assert any(storage.rglob("*"))

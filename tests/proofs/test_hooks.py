@@ -1,4 +1,4 @@
-"""Git's hooks, installed as the README has it, let a commit through or stop it."""
+"""Git's hooks, installed as CONTRIBUTING has it, let a commit through or stop it."""
 
 import sys
 from pathlib import Path

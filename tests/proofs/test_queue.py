@@ -1,4 +1,4 @@
-"""Experiments in DVC's queue, as the README has them: each makes what it makes alone."""
+"""Experiments in DVC's queue, as docs/many-machines.md has them: each makes what it makes alone."""
 
 import os
 import re
@@ -14,7 +14,8 @@ from tests.conftest import Run, results, run_in
 from tests.processes import wait_until
 from tests.test_readme import commands
 
-# Two of the four that the README's sweep tries.
+PAGE = "docs/many-machines.md"
+# Two of the four that the page's sweep tries.
 EXPERIMENTS = {
     "sweep-1": ["mlp.architectures=[[50],[100]]", "svm.grid.rbf.C=[1,10]"],
     "sweep-4": ["mlp.architectures=[[200]]", "svm.grid.rbf.C=[5]"],
@@ -49,7 +50,9 @@ def queue(project: Path) -> Iterator[Path]:
 def test_every_byte_of_experiments_two_at_a_time_is_that_of_each_alone(
     queue: Path, run: Run, tmp_path: Path
 ) -> None:
-    setting, sweep, start, status, show, apply = commands("Many experiments, many machines")[0]
+    setting, sweep, start, status, show, apply = commands(PAGE, "Many experiments, many machines")[
+        0
+    ]
     alone = run_in(shutil.copytree(queue, tmp_path / "alone", symlinks=True))
     # What DVC leaves in the background would keep our end of a pipe open.
     run("sh", "-ec", "\n".join([setting, sweep, f"{start} > ../started 2>&1"]))

@@ -1,4 +1,4 @@
-"""Models and arrays go through a remote, as the README has it, and nothing is computed again."""
+"""Models and arrays go through a remote, as docs/sharing.md has it: nothing is computed again."""
 
 import getpass
 import os
@@ -20,7 +20,10 @@ from tests.test_readme import commands
 from tests.test_verify import locked
 from tools.demo.drawn_garments import FOLDER
 
-TO_A_FOLDER, (PULL, REPRO), THROUGH_SSH = commands("Share models and arrays")
+PAGE = "docs/sharing.md"
+(TO_A_FOLDER,) = commands(PAGE, "Share models and arrays")
+((PULL, REPRO),) = commands(PAGE, "Take them from there")
+(THROUGH_SSH,) = commands(PAGE, "Through SSH")
 INSTALL = "python -m pip install --require-hashes -r requirements/ssh.txt"
 
 
@@ -89,7 +92,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def pull(project: Path, clone: Path, *first: str, **environment: str) -> str:
-    """Clone a project and pull, as the README has it, and give what DVC says of files refused."""
+    """Clone a project and pull, as the page has it, and give what DVC says of files refused."""
     run_in(project)("git", "clone", "--quiet", str(project), str(clone))
     script = "\n".join([*first, f"{PULL} || true"])
     return run_in(clone)("sh", "-ec", script, **environment).stderr
@@ -143,7 +146,7 @@ def test_a_fresh_clone_pulls_through_ssh_and_computes_nothing_again(
 def test_a_registered_version_of_a_model_is_had_from_anywhere_without_the_project(
     project: Path, run: Run, tmp_path: Path
 ) -> None:
-    register, elsewhere = commands("Versions of models")
+    register, elsewhere = commands(PAGE, "Versions of models")
     run("git", "clone", "--quiet", "--bare", ".", "../hosted")
     run("git", "remote", "add", "origin", str(tmp_path / "hosted"))
     run("sh", "-ec", "\n".join(TO_A_FOLDER).replace("/path/to/storage", str(tmp_path / "storage")))

@@ -1,6 +1,6 @@
 """How fast is the pipeline, and are its results still the notebook's? In one run, on one machine.
 
-    python -m tools.bench             # 50 minutes on two quiet cores; into docs/ and README.md
+    python -m tools.bench             # 50 minutes on two quiet cores; into docs/
     python -m tools.bench --quick     # few images, one round: three minutes; into dvc_plots/bench/
     python -m tools.bench --growth    # seconds, memory and errors from few images to all of them
     python -m tools.bench --report    # the table and charts again, from what was measured

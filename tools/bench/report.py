@@ -5,7 +5,7 @@ from pathlib import Path
 from stages.files import artifacts
 from tools.bench import charts, goals
 from tools.bench.goals import Results, seconds_of
-from tools.shared import readme
+from tools.shared import generated
 
 COMMITTED = Path("docs")
 QUICK_RESULTS = Path("dvc_plots/bench")
@@ -14,6 +14,7 @@ GROWTH = "growth.json"
 CHART = "bench.svg"
 GROWTH_CHART = "growth.svg"
 COMMAND = "python -m tools.bench --report"
+PAGE = COMMITTED / "speed.md"
 
 # Names of what is compared, for people.
 EQUAL = {
@@ -34,7 +35,7 @@ QUIET = 0.7  # load of a machine with nothing else to do, a minute after somethi
 
 
 def section(results: Results, growth: Results | None) -> str:
-    """The README's section: tables, and the conditions."""
+    """The tables of the page, and the conditions."""
     judged = not results["quick"]
     lines = caveats(results)
     lines += ["| | notebook | here | times as fast | goal |", "|---|---|---|---|---|"]
@@ -56,14 +57,9 @@ def section(results: Results, growth: Results | None) -> str:
     lines += ["", *_intelex(results), "", "Are the results equal?", ""]
     equal = results["equal"]
     lines += [f"- {what}: {equal[name]}" for name, what in EQUAL.items() if name in equal]
-    lines += ["", _conditions(results), "", f"![{charts.SPEEDUPS_TITLE}]({COMMITTED}/{CHART})"]
+    lines += ["", _conditions(results), "", f"![{charts.SPEEDUPS_TITLE}]({CHART})"]
     if growth:
-        lines += [
-            "",
-            *_growth_table(growth),
-            "",
-            f"![{charts.GROWTH_TITLE}]({COMMITTED}/{GROWTH_CHART})",
-        ]
+        lines += ["", *_growth_table(growth), "", f"![{charts.GROWTH_TITLE}]({GROWTH_CHART})"]
     return "\n".join(lines) + "\n"
 
 
@@ -142,7 +138,7 @@ def _growth_table(growth: Results) -> list[str]:
 
 
 def write(out: Path) -> None:
-    """Write the charts of the results in a folder, and README's section if they are committed."""
+    """Write charts of the results in a folder, and tables in it or, if committed, in the page."""
     results = artifacts.read_json(out / RESULTS) if (out / RESULTS).exists() else None
     growth = artifacts.read_json(out / GROWTH) if (out / GROWTH).exists() else None
     if growth:
@@ -154,4 +150,4 @@ def write(out: Path) -> None:
     if out != COMMITTED:
         artifacts.write(out / "bench.md", text.encode())
         return
-    readme.write(COMMAND, text)
+    generated.write(COMMAND, text, PAGE)

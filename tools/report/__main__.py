@@ -18,7 +18,7 @@ from stages.run.terminal import say
 from tools.pages import program
 from tools.pages.results import Results
 from tools.report import findings, page
-from tools.shared import readme
+from tools.shared import generated
 from tools.shared.arguments import Parser
 
 
@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     results = Results(options.revision)
     if options.readme:
-        readme.write(findings.COMMAND, findings.markdown_table(results))
-        say(str(readme.README))
+        generated.write(findings.COMMAND, findings.markdown_table(results))
+        say(str(generated.README))
     else:
         program.write(options.out, "report", page.report(results))
 
