@@ -6,19 +6,12 @@ Takes the options of `dask worker` too, as --tls-cert. The workers compute under
 contract, need no data, and end with their scheduler.
 """
 
+import importlib
+import pkgutil
 import sys
 
-import stages  # noqa: F401 - before NumPy is loaded
-
-# isort: split
+from stages import learn
 from stages.errors import UserError
-from stages.learn import (  # noqa: F401 - as they are when this starts
-    clusters,
-    draws,
-    kernel_search,
-    networks,
-    one_against_one,
-)
 from stages.run import concurrency
 
 try:
@@ -27,6 +20,10 @@ except UserError as error:
     sys.exit(str(error))
 
 from distributed.cli.dask_worker import main as dask_worker
+
+# Load the code as it is now: a file that changes later must not reach this worker.
+for module in pkgutil.iter_modules(learn.__path__, f"{learn.__name__}."):
+    importlib.import_module(module.name)
 
 
 def main(arguments: list[str]) -> None:
