@@ -22,7 +22,7 @@ NEWEST = ("sid", "testing", RELEASE)
 
 # Quick tests of what reads files and parses input: those that need no run of the pipeline.
 READING = (
-    *("artifacts", "cluster", "comment", "fetch", "garments", "images"),
+    *("artifacts", "comment", "dask_cluster", "fetch", "garments", "images"),
     *("memory", "models", "pages", "photos", "settings"),
 )
 
