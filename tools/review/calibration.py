@@ -118,7 +118,7 @@ def pairs(raw: Dataset, params: Settings, numbers: Iterable[int]) -> pd.DataFram
                     "draws_new": new.draws["test_error_mean"],
                     "p_images": change.p_images,
                     "p_draws": change.p_draws,
-                    "verdict": verdicts.words([change])[0],
+                    "verdict": verdicts.judge([change])[0],
                 }
             )
             say(f"pair {number + 1}, other {differs}: {rows[-1]['verdict']}")

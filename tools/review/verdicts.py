@@ -221,6 +221,3 @@ def judge_by_name(
 ) -> dict[Name, str]:
     """Verdicts on changes that are looked at together, by their names; see `judge`."""
     return dict(zip(changes, judge(list(changes.values()), real, noise), strict=True))
-
-
-words = judge  # its name in tools/review/calibration.py
