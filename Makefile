@@ -4,11 +4,11 @@
 # make lint     format, lint and types alone
 # make proofs   the slower tests: other machines, kills, faults; with Debian's packages;
 #               AGAIN=1: those that failed, one at a time
-# make verify   a run from nothing against what is committed; REV=v1, QUICK=1
+# make verify   a run from nothing against what is committed; REV=HEAD~1, QUICK=1
 # make full     the study on all 60,000 images, beside the field's table; says how long first
 # make demo     the pipeline on drawn garments, in a temporary clone: no network, two minutes
 # make plots    DVC's page of plots, to open without a network
-# make report   the study as a page: report.html, report.md; REV=v1
+# make report   the study as a page: report.html, report.md; REV=main
 # make review   what changed since BASE=main, and is it real: review.html, review.md; HEAD=branch
 # make bench    how fast: the notebook beside the pipeline, 50 minutes; QUICK=1: three;
 #               SCALE=1: from few images to all of them

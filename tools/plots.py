@@ -2,7 +2,7 @@
 
     python -m tools.plots                   # the workspace
     python -m tools.plots HEAD~1            # a revision against the workspace
-    python -m tools.plots v1 v2 -o compare  # two revisions; the page goes to compare/
+    python -m tools.plots main HEAD -o compare  # two revisions; the page goes to compare/
 
 The page is DVC's own (`dvc plots show`, or `dvc plots diff` of the revisions), in our frame
 `.dvc/plots/page.html`, which takes Vega from a file beside it instead of from the web.

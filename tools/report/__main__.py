@@ -1,7 +1,7 @@
 """The study as a reader would want it: data, searches, winners, mistakes, clusters.
 
     python -m tools.report                     # the results in the workspace
-    python -m tools.report v1                  # those of a branch, tag, commit or experiment
+    python -m tools.report main                # those of a branch, tag, commit or experiment
     python -m tools.report --readme            # write the table of results in README.md anew
 
 Writes report.md, complete without pictures, and report.html, one file with charts and images.

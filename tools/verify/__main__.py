@@ -1,7 +1,7 @@
 """Do the committed results come from the committed code? Three checks, each on its own.
 
     python -m tools.verify                    # HEAD
-    python -m tools.verify v1 --raw FOLDER    # another revision, its raw files from FOLDER
+    python -m tools.verify main --raw FOLDER  # another revision, its raw files from FOLDER
     python -m tools.verify --quick            # the first two checks alone: a second or two
     python -m tools.verify --quick --staged   # what the next commit would hold: for a hook
 
