@@ -101,7 +101,10 @@ def test_no_code_writes_or_reads_what_could_hold_other_code(path: Path) -> None:
             case ast.Import(names=names) | ast.ImportFrom(names=names):
                 module = getattr(node, "module", None) or ""
                 imported = {module, *(name.name for name in names)}
-                assert not imported & {"pickle", "cloudpickle", "dill", "marshal", "shelve", "yaml"}
+                assert not imported & {"pickle", "cloudpickle", "dill", "marshal", "shelve"}
+                assert module != "yaml"  # its functions are called by its name: see below
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="yaml"), attr=called)):
+                assert called == "safe_load"
             case ast.Call(func=ast.Attribute(value=ast.Name(id="joblib"), attr=called)):
                 assert called not in {"dump", "load"}
             case ast.Call(func=ast.Attribute(attr="to_pickle" | "read_pickle")):
