@@ -4,9 +4,9 @@
 
     python -m stages.fetch
 
-DVC deletes a stage's outputs before it runs the stage. Every other stage waits for this one, and
-the outputs of this one persist. So it checks all of params.yaml, against the data too, and finds a
-wrong value before anything is lost.
+DVC deletes a stage's outputs before it runs the stage. Every other stage waits for `fetch`, and its
+own outputs persist. `fetch` checks all of params.yaml, against the data too: it finds a wrong value
+before anything is lost.
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""mlp_search: which architecture of a neural network, with few images and with many.
+"""mlp_search: search for the architecture of a neural network, with few images and with many.
 
     data/prepared → models/mlp_small.skops, models/mlp.skops, metrics/mlp.json,
                     plots/mlp_cv.csv, plots/mlp_loss.csv, plots/mlp_*predictions.csv
@@ -6,7 +6,7 @@
     python -m stages.mlp_search
 
 A grid search by cross-validation runs at two numbers of images. The best network of each search
-is fitted again to all of its images, and tried on the test images.
+is refitted to all of its images, and tried on the test images.
 """
 
 from pathlib import Path
@@ -64,14 +64,14 @@ def search(
     means = accuracy.mean(axis=1)
     best = int(means.argmax())
     architecture = networks.name(mlp.architectures[best])
-    say(f"{title}: fitting the best, {architecture}, to all")
+    say(f"{title}: refitting the best architecture, {architecture}, to all images")
     model = networks.fit(candidates[best], pixels, labels)
     predicted = networks.predict(model, test_pixels)
 
     unconverged = networks.unconverged(candidates, epochs, model)
     if unconverged:
         say(
-            f"{title}: still improving after {mlp.max_iter} epochs, mlp.max_iter: "
+            f"{title}: these fits did not converge in {mlp.max_iter} epochs (mlp.max_iter): "
             + "; ".join(unconverged)
         )
     metrics = {
@@ -128,7 +128,7 @@ def main(params: Settings) -> None:
         ],
     )
     print_table(
-        "mlp_search: the best, fitted again",
+        "mlp_search: the best, refitted",
         ["", *searches],
         [[key, *(metrics[size][key] for size in searches)] for key in small.metrics],
     )

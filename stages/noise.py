@@ -1,12 +1,12 @@
-"""noise: how far do test errors move when nothing changes but the draw?
+"""noise: how far do test errors move when nothing changes but the draw of training images?
 
     data/prepared, metrics/mlp.json, models/svm.skops → metrics/noise.json
 
     python -m stages.noise
 
-Each winner is fitted again to other draws of as many training images; a network also starts from
-other first weights. The spread of these test errors is chance: a change of the pipeline that moves
-an error by less shows nothing.
+Each winner is refitted to random draws of as many training images; a network also starts from other
+first weights. The spread of these test errors is chance: a change of the pipeline that moves an
+error by less than this spread is no evidence.
 """
 
 from pathlib import Path

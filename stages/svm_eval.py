@@ -1,4 +1,4 @@
-"""svm_eval: which kernel for a support vector machine.
+"""svm_eval: search for the kernel of a support vector machine.
 
     data/prepared → models/svm.skops, metrics/svm.json, plots/svm_cv.csv,
                     plots/svm_predictions.csv
@@ -6,8 +6,8 @@
     python -m stages.svm_eval
 
 A grid search by cross-validation runs over kernels, C, gamma and degree. It has the results of
-scikit-learn's GridSearchCV(SVC()), from one matrix of products (`learn/kernels.py`). The winner is
-fitted again as a plain SVC and tried on the test images. SVC computes in float64 whatever it is
+scikit-learn's GridSearchCV(SVC()), from one Gram matrix (`learn/kernels.py`). The winner is
+refitted as a plain SVC and tried on the test images. SVC computes in float64 whatever it is
 given, so this stage does not read `data.dtype`.
 """
 
@@ -37,7 +37,7 @@ def main(params: Settings) -> None:
     means = accuracy.mean(axis=1)
     best = int(means.argmax())
     winner = ", ".join(f"{key} {points[best][key]}" for key in COLUMNS if key in points[best])
-    say(f"svm_eval: fitting the best, {winner}, to {svm.samples} images")
+    say(f"svm_eval: refitting the best, {winner}, to {svm.samples} images")
     model = one_against_one.fit(
         points[best],
         training,
@@ -75,7 +75,7 @@ def main(params: Settings) -> None:
             for point, mean in zip(points, means, strict=True)
         ],
     )
-    print_table("svm_eval: the best, fitted again", ["", ""], [[k, v] for k, v in metrics.items()])
+    print_table("svm_eval: the best, refitted", ["", ""], [[k, v] for k, v in metrics.items()])
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def test_without_a_scheduler_a_sentence_says_so(address: str) -> None:
         succeeds=False,
     )
     assert done.returncode == 1
-    sentence = f"UserError: DASK_SCHEDULER_ADDRESS is '{address}', but no Dask scheduler can be"
+    sentence = f"UserError: DASK_SCHEDULER_ADDRESS is '{address}', but no Dask scheduler answers"
     assert sentence in done.stderr.splitlines()[-1]
 
 

@@ -397,7 +397,7 @@ def test_a_bad_answer_is_refused_and_a_good_mirror_saves_the_day(
     bad = mirror(answer)
     sentence = refusal(source(drawn, bad.url), raw)
     assert re.fullmatch(
-        rf"{TROUBLED}(?:, \S+)* could not be had: {bad.url} \({reason}\)\. "
+        rf"{TROUBLED}(?:, \S+)* could not be found: {bad.url} \({reason}\)\. "
         rf"Set {sources.MIRROR} to .*\.",
         sentence,
     )
@@ -434,7 +434,7 @@ def test_a_place_that_cannot_be_is_told_and_a_good_one_saves_the_day(
     place: str, drawn: Path, raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(sources.MIRROR, place)
-    assert f" could not be had: {place} (" in refusal(source(drawn), raw)
+    assert f" could not be found: {place} (" in refusal(source(drawn), raw)
     sources.collect(source(drawn, drawn), raw)
     assert contents(raw) == contents(drawn)
 
@@ -449,7 +449,7 @@ def test_without_a_source_one_sentence_names_each_of_them_and_why(
     (home / TORCH / TROUBLED).write_bytes(b"damaged")
     server = mirror(missing)
     assert refusal(source(drawn, server.url), raw) == (
-        f"{TROUBLED} could not be had: nowhere (no such folder); "
+        f"{TROUBLED} could not be found: nowhere (no such folder); "
         f"{home / KERAS} (no {TROUBLED}); {home / TORCH} ({ANOTHER}); {server.url} (HTTP 404). "
         "Set FASHION_MNIST_MIRROR to a folder or a URL that holds the dataset's files."
     )
@@ -466,7 +466,7 @@ def test_files_may_come_from_several_places(drawn: Path, raw: Path, tmp_path: Pa
 
 
 def test_without_any_place_to_look_it_is_said_so(drawn: Path, raw: Path) -> None:
-    assert "could not be had: there was nowhere to look. Set " in refusal(source(drawn), raw)
+    assert "could not be found: there was nowhere to look. Set " in refusal(source(drawn), raw)
 
 
 def test_files_that_are_there_and_right_are_left_alone(
@@ -542,23 +542,23 @@ def test_the_command_fills_the_folder_and_says_what_is_there(
         pytest.param(
             "svm",
             {"samples": 401},
-            r"params\.yaml: svm\.samples is 401, but there are 400 training images: "
-            r"\d+ to 400 fit\.",
+            r"params\.yaml: svm\.samples is 401, but must be \d+ to 400: there are 400 "
+            r"training images\.",
             id="more samples than images",
         ),
         pytest.param(
             "svm",
             {"samples": 401, "search_samples": 60},
-            r"params\.yaml: svm\.search_samples is 60, but 10 images of each class are needed: "
-            r"\d+ to 400 fit; svm\.samples is 401, but there are 400 training images: "
-            r"\d+ to 400 fit\.",
+            r"params\.yaml: svm\.search_samples is 60, but must be (\d+) to 400: the first \1 hold "
+            r"10 of each class; svm\.samples is 401, but must be \d+ to 400: there are 400 "
+            r"training images\.",
             id="two wrong counts",
         ),
         pytest.param(
             "kmeans",
             {"samples": 60},
-            r"params\.yaml: kmeans\.samples is 60, but 10 images of each class are needed: "
-            r"\d+ to 400 fit\.",
+            r"params\.yaml: kmeans\.samples is 60, but must be (\d+) to 400: the first \1 hold 10 "
+            r"of each class\.",
             id="too few images of a class",
         ),
         pytest.param(
@@ -578,7 +578,7 @@ def test_the_command_fills_the_folder_and_says_what_is_there(
         pytest.param(
             "small",
             {"mirrors": ["nowhere"]},
-            rf"{', '.join(NAMES)} could not be had: nowhere \(no such folder\)\. "
+            rf"{', '.join(NAMES)} could not be found: nowhere \(no such folder\)\. "
             rf"Set {sources.MIRROR} to .*\.",
             id="no source",
         ),

@@ -71,6 +71,6 @@ def test_under_ci_nothing_is_substituted(alone: Path, tmp_path: Path) -> None:
 
 def test_repro_itself_never_substitutes(alone: Path, tmp_path: Path) -> None:
     done = run_in(alone)("dvc", "repro", succeeds=False, HOME=str(tmp_path))
-    assert "could not be had: http://127.0.0.1:9/ (no connection" in done.stderr
+    assert "could not be found: http://127.0.0.1:9/ (no connection" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (alone / "data/prepared").exists()

@@ -87,8 +87,8 @@ def test_what_is_said_of_a_stages_time_is_in_seconds_or_minutes(
     time_needed.announce("svm_eval", 10)
     time_needed.announce("mlp_search", 200, alone=20)
     assert capsys.readouterr().out == (
-        "svm_eval: about 15 seconds on this machine, 2 at once\n"
-        "mlp_search: about 6 minutes on this machine, 2 at once\n"
+        "svm_eval: about 15 seconds on this machine, 2 fits at once\n"
+        "mlp_search: about 6 minutes on this machine, 2 fits at once\n"
     )
     monkeypatch.setenv(concurrency.CLUSTER, "tcp://HOST:8786")
     time_needed.announce("kmeans", 10)

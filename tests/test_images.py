@@ -258,25 +258,27 @@ def test_samples_at_the_limits_are_enough(samples: int, folds: int) -> None:
     ("samples", "folds", "words"),
     [
         pytest.param(
-            121, 5, "but there are 120 training images: 100 to 120 fit", id="more than there are"
+            121,
+            5,
+            "but must be 100 to 120: there are 120 training images",
+            id="more than there are",
         ),
         pytest.param(
             99,
             5,
-            "but 10 images of each class are needed: 100 to 120 fit",
+            "but must be 100 to 120: the first 100 hold 10 of each class",
             id="nine of a class",
         ),
         pytest.param(
             115,
             12,
-            "but 12 images of each class are needed: 120 to 120 fit",
+            "but must be 120 to 120: the first 120 hold 12 of each class",
             id="fewer of a class than folds",
         ),
         pytest.param(
             120,
             13,
-            "but 13 images of each class are needed, and only 12 of all training images are "
-            "T-shirt/top",
+            "but needs 13 images of each class, and only 12 of all training images are T-shirt/top",
             id="fewer of a class in all than folds",
         ),
     ],
@@ -292,7 +294,7 @@ def test_too_many_or_too_few_samples_do_not_fit_and_it_is_said_which_do(
 def test_every_number_of_samples_that_is_said_to_fit_does(labels: list[int], samples: int) -> None:
     array = np.array(labels, np.uint8)
     words = images.misfit(array, ["a", "b", "c"], samples, 2)
-    if words and (fit := re.search(r"(\d+) to (\d+) fit", words)):
+    if words and (fit := re.search(r"must be (\d+) to (\d+)", words)):
         fewest, most = map(int, fit.groups())
         for number in range(1, 70):
             fits = images.misfit(array, ["a", "b", "c"], number, 2) is None

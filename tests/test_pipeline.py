@@ -58,7 +58,7 @@ def test_results_from_nothing_are_the_same_whatever_the_processes_and_the_enviro
     [
         ("mlp.alpha", -1, "mlp.alpha is -1, but must be a number from 0 to 1e+06"),
         ("kmeans.samples", 15000, "kmeans.samples is 15000, but there are 3000 training images"),
-        ("svm.samples", 30, "svm.samples is 30, but 10 images of each class are needed: "),
+        ("svm.samples", 30, "svm.samples is 30, but must be "),
         ("data.dataset", "mnist", 'data.dataset is "mnist", but must be a name under'),
         ("data.dataset", "few", "mlp.samples is 200, but there are 150 training images"),
         ("svm.colour", "red", 'svm.colour (now "red") is not a parameter'),

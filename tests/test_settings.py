@@ -40,7 +40,7 @@ ALPHA = "a number from 0 to 1e+06"
 DEGREE = "a whole number from 1 to 10"
 PENALTY = "a number above 0, at most 1e+09"
 PENALTIES = "a list of 1 to 50 values of C, none of them twice"
-GAMMA = "a number above 0, at most 1e+06, or scale"
+GAMMA = "scale, or a number above 0 and at most 1e+06"
 WIDTH = "a whole number from 1 to 5000"
 WIDTHS = "a list of 1 to 10 layer widths"
 ARCHITECTURES = "a list of 1 to 50 architectures, none of them twice"
@@ -186,7 +186,7 @@ def test_settings_cannot_be_changed() -> None:
         ("mlp.samples", 500, "mlp.small_samples is 500", "fewer than mlp.samples, which is 500"),
         ("kmeans.samples", 10, "kmeans.clusters is 10", "fewer than kmeans.samples, which is 10"),
         ("kmeans.samples", 15, "kmeans.k is 15", "fewer than kmeans.samples, which is 15"),
-        ("svm.grid", {}, "svm.grid is {}", "one or more of: linear, poly, rbf"),
+        ("svm.grid", {}, "svm.grid is {}", "a mapping with at least one of linear, poly, rbf"),
         (
             f"{DRAWN}.sha256",
             {"train-images": DIGEST},
@@ -250,7 +250,7 @@ def test_an_unknown_key_is_refused_by_its_name(section: Key, name: str | int, sh
     key = (".".join(map(str, section)) + shown).removeprefix(".")
     sentence = refusal(replaced((*section, name), 1))
     assert sentence.startswith(f"params.yaml: {key} (now ")
-    assert sentence.endswith(") is not a parameter; remove it, or mend its name.")
+    assert sentence.endswith(") is not a parameter; remove it, or correct its name.")
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What is read and written: images, settings, results, models, pictures."""
+"""Reading and writing: raw images, settings, results, models, pictures, drawn garments."""

@@ -125,7 +125,7 @@ def read(path: Path, kind: type[BaseEstimator], pixels: int) -> BaseEstimator:
         if model.n_features_in_ != pixels:
             raise ValueError(f"it is for images of {model.n_features_in_} pixels, not {pixels}")
         if archive(model) != content:
-            raise ValueError("it would be written otherwise")
+            raise ValueError("writing it again gives other bytes")
     # skops may raise any error on a schema that somebody made up.
     except Exception as error:
         why = " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -95,7 +95,7 @@ Gammas = Annotated[
         Annotated[
             int | float | Literal["scale"],
             Allowed(
-                "a number above 0, at most 1e+06, or scale",
+                "scale, or a number above 0 and at most 1e+06",
                 lambda gamma: gamma == "scale" or 0 < gamma <= 1e6,
             ),
         ]
@@ -240,7 +240,7 @@ class Grid(Section):
     @model_validator(mode="after")
     def _one_kernel_at_least(self) -> Self:
         if not (self.linear or self.poly or self.rbf):
-            raise refuse("", {}, "one or more of: linear, poly, rbf")
+            raise refuse("", {}, "a mapping with at least one of linear, poly, rbf")
         return self
 
 
@@ -377,7 +377,7 @@ def _sentence(error: ValidationError) -> str:
     value = _shown(context.get("value", first["input"]))
     match first["type"]:
         case "extra_forbidden" | "invalid_key":
-            wrong = f"{key} (now {value}) is not a parameter; remove it, or mend its name"
+            wrong = f"{key} (now {value}) is not a parameter; remove it, or correct its name"
         case "missing":
             wrong = f"{key} is missing; add it"
         case "allowed" | "beside":

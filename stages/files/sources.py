@@ -111,7 +111,7 @@ def collect(source: Source, folder: Path) -> None:
                 reason_of_place.setdefault(place, sentence)
         tried = "; ".join(f"{place} ({why})" for place, why in reason_of_place.items())
         raise NoSourceError(
-            f"{', '.join(wanted)} could not be had: {tried or 'there was nowhere to look'}. "
+            f"{', '.join(wanted)} could not be found: {tried or 'there was nowhere to look'}. "
             f"Set {MIRROR} to a folder or a URL that holds the dataset's files."
         )
     for path in folder.iterdir():

@@ -1,1 +1,1 @@
-"""All that can change a number: values and arrays in, values and arrays out."""
+"""The arithmetic: all code between arrays of images and the numbers in the metrics."""

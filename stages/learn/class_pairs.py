@@ -56,10 +56,10 @@ def fit_binary(
     except ValueError as error:
         if "not finite" not in str(error):
             raise
-        # `fetch` refuses a gamma that is too large whatever the images show.
+        # `fetch` refuses a gamma that is too large for any images.
         raise UserError(
-            "params.yaml: a kernel grew beyond all bounds; svm.grid.poly.degree is too large "
-            "for gamma = scale, or svm.grid.poly.gamma is."
+            "params.yaml: a polynomial kernel grew beyond all bounds: lower svm.grid.poly.degree "
+            "or svm.grid.poly.gamma."
         ) from None
 
 

@@ -73,8 +73,8 @@ def fit(pixels: Pixels, labels: Labels, k: int, n_init: int, seed: int) -> KMean
     different = len(np.unique(model.labels_))
     if different < k:
         raise UserError(
-            f"params.yaml: the {len(pixels)} images of kmeans.samples make no {k} clusters: only "
-            f"{different} of them differ; ask for fewer in kmeans.clusters and kmeans.k."
+            f"params.yaml: the {len(pixels)} images of kmeans.samples cannot form {k} clusters, as "
+            f"only {different} of them are distinct: lower kmeans.clusters and kmeans.k."
         )
     table = contingency_matrix(labels, model.labels_)
     numbering = np.lexsort((-table.sum(axis=0), table.argmax(axis=0)))

@@ -1,6 +1,7 @@
-"""Other draws: how far a test error moves when nothing changes but the training images.
+"""Draws: how far a test error moves when nothing changes but the training images.
 
-Each draw takes other training images, and a network gets other first weights too.
+A draw is a random sample of the training images. A network that is fitted to a draw also starts
+from other first weights.
 """
 
 from collections.abc import Sequence

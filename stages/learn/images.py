@@ -44,7 +44,7 @@ def order(count: int, seed: int) -> Labels:
 
 
 def misfit(labels: Bytes, names: list[str], samples: int, folds: int) -> str | None:
-    """Say why the first images are not the right number for a model.
+    """Say why a number of training images does not fit, if it does not.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def misfit(labels: Bytes, names: list[str], samples: int, folds: int) -> str | N
     rarest = min(range(len(names)), key=lambda label: len(rows[label]))
     if len(rows[rarest]) < needed:
         return (
-            f"but {needed} images of each class are needed, and only {len(rows[rarest])} of all "
+            f"but needs {needed} images of each class, and only {len(rows[rarest])} of all "
             f"training images are {names[rarest]}"
         )
     fewest = 1 + max(int(rows_of_class[needed - 1]) for rows_of_class in rows)
@@ -76,9 +76,9 @@ def misfit(labels: Bytes, names: list[str], samples: int, folds: int) -> str | N
     reason = (
         f"there are {len(labels)} training images"
         if samples > len(labels)
-        else f"{needed} images of each class are needed"
+        else f"the first {fewest} hold {needed} of each class"
     )
-    return f"but {reason}: {fewest} to {len(labels)} fit"
+    return f"but must be {fewest} to {len(labels)}: {reason}"
 
 
 def training_set(dataset: Dataset, samples: int, key: str, folds: int = 0) -> tuple[Bytes, Labels]:

@@ -1,8 +1,9 @@
 """Cross-validation of many kernels, with the results of scikit-learn's GridSearchCV(SVC()).
 
-Every one-against-one problem of a multi-class SVM is a block of the matrix of products, and every
-fold of a cross-validation a set of weights on that block. So each block is multiplied once, and
-serves all kernels, penalties and folds. The fits are scikit-learn's own `SVC`.
+Every one-against-one problem of a multi-class SVM uses one block of the Gram matrix. Sample weights
+on that block express a fold of the cross-validation: a held-out image weighs nothing. So each block
+is multiplied once, and serves all kernels, penalties and folds. The fits are scikit-learn's own
+`SVC`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The kernel trick, done once: every kernel from one matrix of products.
+"""The kernel trick, done once: every kernel from one Gram matrix.
 
 Pixels are whole numbers, so their products are exact whole numbers too, whatever the order in
 which they are summed. Every kernel that a support vector machine tries here is an elementwise

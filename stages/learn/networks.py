@@ -168,6 +168,6 @@ def _within_bounds(model: MLPClassifier) -> Iterator[None]:
         if isinstance(error, ValueError) and "non-finite" not in str(error):
             raise
         raise UserError(
-            "params.yaml: the weights of a network grew beyond all bounds; "
-            f"mlp.learning_rate_init, {model.learning_rate_init}, is too large."
+            "params.yaml: the weights of a network grew beyond all bounds: lower "
+            f"mlp.learning_rate_init, now {model.learning_rate_init}."
         ) from None

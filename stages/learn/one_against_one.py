@@ -1,10 +1,10 @@
 """A plain SVC, fitted pair by pair, and its predictions through matrix products.
 
-A multi-class SVC is one problem for each pair of classes. Here the pairs are fitted apart, on
-blocks of the kernel that are exact sums, and put together to an SVC like any other: to that end
-this module, and no other, sets private attributes of scikit-learn, and reads one. Each has the
-value that `SVC.fit` on the same pixels gives it; for linear and polynomial kernels the last digits
-of the coefficients may differ, as libsvm's own sums over pixels are not exact.
+A multi-class SVC is one problem for each pair of classes. This module fits each pair by itself, on
+a block of the kernel whose sums are exact, and assembles the fitted pairs into one SVC. To do so it
+sets private attributes of scikit-learn's SVC and reads one; no other module does. The attributes
+have the values that `SVC.fit` on the same pixels gives them. For linear and polynomial kernels the
+last digits of the coefficients may differ, as libsvm's own sums over pixels are not exact.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Scores of predictions, and how sure one can be of them."""
+"""Scores of predictions, and their confidence intervals."""
 
 import numpy as np
 from scipy.stats import binomtest

@@ -1,4 +1,4 @@
-"""Work that consists of many fits, and how it is handed to whatever runs them."""
+"""Many fits, and the function that runs them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple

@@ -1,1 +1,1 @@
-"""Where and how it runs: processes, clusters, memory, time, the terminal."""
+"""Where and how fits run: processes, clusters, memory, time, the terminal. Changes no result."""

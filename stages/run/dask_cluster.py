@@ -31,7 +31,7 @@ try:
     from distributed.protocol import deserialize_bytes, serialize_bytes
 except ImportError:
     raise UserError(
-        "The package that fits on a Dask cluster is missing: `python -m pip install "
+        "Dask is not installed: `python -m pip install "
         "--require-hashes -r requirements/dask.txt`, or unset DASK_SCHEDULER_ADDRESS."
     ) from None
 
@@ -131,8 +131,8 @@ def calls(
             yield from _results(client, function, arguments)
         except distributed.KilledWorker:
             raise UserError(
-                f"A fit ended several workers of the Dask cluster at {address}, most likely for "
-                "want of memory: lower the sample counts in params.yaml."
+                f"Several workers of the Dask cluster at {address} ended during one fit, most "
+                "likely because memory ran out: lower the sample counts in params.yaml."
             ) from None
         except (distributed.CancelledError, CommClosedError):
             raise UserError(
@@ -158,7 +158,7 @@ def _connected(address: str) -> Iterator[distributed.Client]:
         logging.disable(logging.NOTSET)
         why = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"DASK_SCHEDULER_ADDRESS is {address!r}, but no Dask scheduler can be talked to there "
+            f"DASK_SCHEDULER_ADDRESS is {address!r}, but no Dask scheduler answers there "
             f"({why}): start one, or unset it to fit on this machine."
         ) from None
     try:

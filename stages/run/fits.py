@@ -1,8 +1,8 @@
 """Where fits run: in processes or threads of this machine, or on a Dask cluster.
 
 Each fit computes with one thread, so no result depends on where fits run and on how many run at
-once. joblib pickles what goes to processes and comes back: on this machine, between processes that
-this one started, and in no file that outlives them.
+once. joblib pickles arguments and results between this process and those that it starts; no file
+with a pickle remains.
 """
 
 import os
@@ -142,15 +142,14 @@ def _workers() -> Iterator[None]:
             yield
     except BrokenProcessPool:
         raise UserError(
-            "A process that was fitting models was ended from outside, most likely for want of "
-            "memory: lower the sample counts in params.yaml, or set "
-            f"{concurrency.PROCESSES} to fewer."
+            "A process that was fitting models was killed, most likely because memory ran out: "
+            f"lower the sample counts in params.yaml, or lower {concurrency.PROCESSES}."
         ) from None
     except PicklingError:
         raise UserError(
-            "Images could not be handed to the processes that fit models: there is most likely no "
-            f"room left in {tempfile.gettempdir()} or /dev/shm. Make some, or set TMPDIR to a "
-            "folder with more."
+            "Images could not be handed to the processes that fit models: most likely "
+            f"{tempfile.gettempdir()} or /dev/shm is full. Free some space there, or set TMPDIR to "
+            "a folder with more."
         ) from None
     finally:
         threading.excepthook = hook
@@ -159,8 +158,8 @@ def _workers() -> Iterator[None]:
 def _end_with_thread(failed: threading.ExceptHookArgs) -> None:
     """End this process when a thread of joblib's failed: it would wait for that thread's work."""
     last_words(
-        f"Fits could not be handed to processes ({failed.exc_value}), most likely for want of "
-        f"memory: lower the sample counts in params.yaml, or set {concurrency.PROCESSES} to fewer."
+        f"Fits could not be handed to processes ({failed.exc_value}), most likely because memory "
+        f"ran out: lower the sample counts in params.yaml, or lower {concurrency.PROCESSES}."
     )
     end_children()
     os._exit(1)

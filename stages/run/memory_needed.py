@@ -1,4 +1,4 @@
-"""How much memory fits need, reckoned ahead: an upper bound in bytes, beyond what is in use.
+"""How much memory fits need, estimated in advance: an upper bound in bytes, beyond what is in use.
 
 A stage holds different arrays at different moments; each bound is the largest of these moments,
 and the notes list them. `samples` counts training images, `tests` test images, `pixels` the pixels

@@ -1,4 +1,4 @@
-"""What lies in the rooms, the folders of code that stages depend on, and is not in Git."""
+"""Files of code that Git does not have, in the folders that stages depend on."""
 
 import os
 import subprocess

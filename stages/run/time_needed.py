@@ -1,4 +1,4 @@
-"""How long fits take, reckoned ahead: for their order, the time left, and a stage's opening line.
+"""How long fits take, estimated in advance: for their order, time left, and the opening line.
 
 All seconds are those of one core of the machine that made the figures in docs/; `slowness` compares
 this machine with it.
@@ -47,7 +47,8 @@ def announce(title: str, seconds: float, alone: float = 0) -> None:
     duration = (
         f"{expected / 60:.0f} minutes" if expected > TWO_MINUTES else f"{expected:.0f} seconds"
     )
-    say(f"{title}: about {duration} on this machine, {at_once} at once")
+    fits = "fit" if at_once == 1 else "fits"
+    say(f"{title}: about {duration} on this machine, {at_once} {fits} at once")
 
 
 def slowness() -> float:

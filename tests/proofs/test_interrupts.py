@@ -42,7 +42,7 @@ LONG = {
 
 def has_come_to(moment: str, begun: float, session: int, stage: str, shown: Path) -> bool:
     if moment == "last fit":
-        return "fitting the best" in shown.read_text()
+        return "refitting the best" in shown.read_text()
     if moment == "fits":
         return fits(session, stage)
     if moment == "processes start":

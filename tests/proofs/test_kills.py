@@ -39,7 +39,7 @@ def test_after_a_kill_of_a_process_that_fits_the_stage_says_so_and_the_next_run_
         run.wait_for_the_end()
     shown = run.shown.read_text()
     assert run.dvc.returncode != 0, shown
-    assert "A process that was fitting models was ended from outside" in shown
+    assert "A process that was fitting models was killed" in shown
     assert "Traceback" not in shown
     assert run.litter() == []
     assert_recovers(project, before, listing)

@@ -282,7 +282,10 @@ def test_more_clusters_than_images_differ_lose_nothing_that_does_not_come_back(
     before = results(project)
     set_params(project / "params.yaml", {"kmeans.clusters": 5})
     done = run("dvc", "repro", "kmeans", succeeds=False)
-    assert "params.yaml: the 60 images of kmeans.samples make no 5 clusters: only 4" in done.stderr
+    assert (
+        "params.yaml: the 60 images of kmeans.samples cannot form 5 clusters, as only 4"
+        in done.stderr
+    )
     assert "Traceback" not in done.stderr
     assert not (project / "models/kmeans.skops").exists()
     assert brought_back(project, run) | {"dvc.lock": ""} == before | {"dvc.lock": ""}
