@@ -124,7 +124,7 @@ def test_no_room_for_temporary_files_is_a_sentence_and_with_room_the_next_run_ma
         "mount -t tmpfs -o size=600k tmpfs ../temporary; mount -t tmpfs -o size=64k tmpfs /dev/shm",
         "umount ../temporary /dev/shm",
     )
-    assert_one_sentence(shown, "there is most likely no room left in")
+    assert_one_sentence(shown, "or /dev/shm is full. Free some space")
     assert_recovers(project, before, listing)
 
 
