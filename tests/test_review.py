@@ -89,11 +89,11 @@ def test_every_chart_of_a_review_has_labels_in_the_order_of_the_parameters(
     run("git", "commit", "--quiet", "--all", "--message=other tables")
     monkeypatch.chdir(project)
     blocks = page.review(Results("HEAD~1"), Results("HEAD"))
-    charts = {block.title: block.spec for block in blocks if isinstance(block, Chart)}
-    orders = {title: list(orders_of_labels(spec)) for title, spec in charts.items()}
-    assert sum(map(bool, orders.values())) >= 7  # three pairs of matrices, and clusters
-    for title, found in orders.items():
-        assert all(order == list(garments.LABELS) for order in found), title
+    charts = [block for block in blocks if isinstance(block, Chart)]
+    orders = [list(orders_of_labels(chart.spec)) for chart in charts]
+    assert sum(map(bool, orders)) == 7  # of each model two matrices, and clusters
+    for chart, found in zip(charts, orders, strict=True):
+        assert all(order == list(garments.LABELS) for order in found), chart.title
 
 
 def test_clusters_are_matched_by_the_images_that_they_share() -> None:
