@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from stages.errors import UserError
-from stages.files import idx, settings, sources
+from stages.files import idx, pyyaml, settings, sources
 from stages.files.settings import Settings
 from stages.learn import images
 from stages.run import stage
@@ -86,7 +86,7 @@ def check_gammas(params: Settings, pixels: int) -> None:
 
 def main(params: Settings) -> None:
     """Bring the files, check the parameters against them, fill data/raw."""
-    for line in settings.unlike_pyyaml(settings.PARAMS.read_text(encoding="utf-8")):
+    for line in pyyaml.different_values(settings.PARAMS.read_text(encoding="utf-8")):
         say(f"fetch: {settings.PARAMS}: {line}")
     source = params.data.source
     names = {path.name for path in idx.RAW.glob("*")}

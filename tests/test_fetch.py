@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from stages.files import garments, idx, settings, sources
+from stages.files import garments, idx, pyyaml, settings, sources
 from tests.conftest import ROOT, run_in
 
 NAMES = [
@@ -593,7 +593,7 @@ def test_the_command_ends_in_one_sentence_where_parameters_and_data_disagree(
 
 
 def test_the_committed_parameters_are_the_same_to_pyyaml() -> None:
-    assert settings.unlike_pyyaml((ROOT / "params.yaml").read_text()) == []
+    assert pyyaml.different_values((ROOT / "params.yaml").read_text()) == []
 
 
 @pytest.mark.parametrize(
@@ -608,10 +608,10 @@ def test_the_committed_parameters_are_the_same_to_pyyaml() -> None:
 def test_a_value_that_pyyaml_sees_otherwise_is_named_with_how_to_write_it(
     written: str, sentence: str
 ) -> None:
-    (found,) = settings.unlike_pyyaml(f"mlp:\n  alpha: {written}\n  tol: 0.1\n")
+    (found,) = pyyaml.different_values(f"mlp:\n  alpha: {written}\n  tol: 0.1\n")
     assert found == f"mlp.alpha{'' if sentence.startswith('[') else ' '}{sentence}"
     mended = sentence.rpartition("write ")[2].removesuffix(".")
-    assert settings.unlike_pyyaml(f"mlp:\n  alpha: {mended}\n") == []
+    assert pyyaml.different_values(f"mlp:\n  alpha: {mended}\n") == []
 
 
 def test_fetch_says_in_a_line_what_pyyaml_sees_otherwise_and_goes_on(

@@ -5,12 +5,11 @@ first finds a wrong value. Beside each name stands what is allowed, in the words
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError, core_schema
 from ruamel.yaml import YAML
@@ -312,49 +311,6 @@ def load(path: Path = PARAMS) -> Settings:
     return check(values)
 
 
-def unlike_pyyaml(text: str) -> list[str]:
-    """Values that PyYAML, which most people read a YAML file with, does not see as DVC does.
-
-    Parameters
-    ----------
-    text
-        Of a YAML 1.2 file; PyYAML reads YAML 1.1.
-
-    Returns
-    -------
-    list of str
-        For each such value a sentence, with how to write it so that both see the same.
-    """
-    ours = dict(_leaves(YAML(typ="safe").load(text)))
-    try:
-        theirs = dict(_leaves(yaml.safe_load(text)))
-    except (yaml.YAMLError, ValueError) as error:
-        return [f"PyYAML cannot read the file, though DVC can: {' '.join(str(error).split())}."]
-    return [
-        f"{key} is {value!r} to DVC and {theirs.get(key)!r} to PyYAML; write {_for_both(value)}."
-        for key, value in ours.items()
-        if type(theirs.get(key)) is not type(value) or theirs[key] != value
-    ]
-
-
-def _leaves(value: Any, *steps: int | str) -> Iterator[tuple[str, Any]]:
-    """Values of nested mappings and lists, by dotted key."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for step, item in items:
-        if isinstance(item, dict | list):
-            yield from _leaves(item, *steps, step)
-        else:
-            yield _dotted(*steps, step), item
-
-
-def _for_both(value: Any) -> str:
-    """A value as YAML 1.1 and 1.2 both read it."""
-    if isinstance(value, float):
-        mantissa, exponent, power = repr(value).partition("e")
-        return f"{mantissa if '.' in mantissa else f'{mantissa}.0'}{exponent}{power}"
-    return json.dumps(value, ensure_ascii=False)
-
-
 def check(values: Any) -> Settings:
     """Settings from plain values.
 
@@ -373,7 +329,7 @@ def _sentence(error: ValidationError) -> str:
     # An unknown key first: it may be the misspelt name of one that is missing.
     first = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
     context = first.get("ctx", {})
-    key = _dotted(*first["loc"], context.get("key", ""))
+    key = dotted(*first["loc"], context.get("key", ""))
     value = _shown(context.get("value", first["input"]))
     match first["type"]:
         case "extra_forbidden" | "invalid_key":
@@ -402,7 +358,7 @@ def _shown(value: Any) -> str:
     return text
 
 
-def _dotted(*steps: int | str) -> str:
+def dotted(*steps: int | str) -> str:
     """A key as DVC writes it: `mlp.architectures[0]`."""
     key = ""
     for step in steps:
