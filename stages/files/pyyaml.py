@@ -1,13 +1,12 @@
 """PyYAML, which reads YAML 1.1, beside DVC, which reads YAML 1.2."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
 from ruamel.yaml import YAML
 
-from stages.files.settings import dotted
+from stages.files.keys import flat
 
 
 def different_values(text: str) -> list[str]:
@@ -23,9 +22,9 @@ def different_values(text: str) -> list[str]:
     list of str
         For each such value a sentence, with how to write it so that both see the same.
     """
-    ours = dict(_leaves(YAML(typ="safe").load(text)))
+    ours = dict(flat(YAML(typ="safe").load(text)))
     try:
-        theirs = dict(_leaves(yaml.safe_load(text)))
+        theirs = dict(flat(yaml.safe_load(text)))
     except (yaml.YAMLError, ValueError) as error:
         return [f"PyYAML cannot read the file, though DVC can: {' '.join(str(error).split())}."]
     return [
@@ -33,16 +32,6 @@ def different_values(text: str) -> list[str]:
         for key, value in ours.items()
         if type(theirs.get(key)) is not type(value) or theirs[key] != value
     ]
-
-
-def _leaves(value: Any, *steps: int | str) -> Iterator[tuple[str, Any]]:
-    """Values of nested mappings and lists, by dotted key."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for step, item in items:
-        if isinstance(item, dict | list):
-            yield from _leaves(item, *steps, step)
-        else:
-            yield dotted(*steps, step), item
 
 
 def _for_both(value: Any) -> str:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from ruamel.yaml import YAML
 
 from stages.errors import UserError
+from stages.files.keys import dotted
 
 PARAMS = Path("params.yaml")
 
@@ -356,11 +357,3 @@ def _shown(value: Any) -> str:
     except ValueError:  # Python does not write out an integer of thousands of digits
         text += "a huge number"
     return text
-
-
-def dotted(*steps: int | str) -> str:
-    """A key as DVC writes it: `mlp.architectures[0]`."""
-    key = ""
-    for step in steps:
-        key += f"[{step}]" if isinstance(step, int) else f".{step}" if step != "" else ""
-    return key.lstrip(".") or "the whole file"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from stages.errors import UserError
 from stages.files import artifacts, garments
+from stages.files.keys import flat
 from stages.run.terminal import print_table, say
-from tools.shared import differences
 from tools.shared.environment import use_this_python
 from tools.shared.params import set_params
 
@@ -47,7 +47,7 @@ def run() -> None:
         [
             [f"{path.stem}.{key}", value]
             for path in sorted((RESULTS / "metrics").glob("*.json"))
-            for key, value in differences.flat(artifacts.read_json(path))
+            for key, value in flat(artifacts.read_json(path))
         ],
     )
     say(f"\nThe pictures are in {RESULTS}/plots, the metrics in {RESULTS}/metrics.")

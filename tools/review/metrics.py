@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from stages.files.keys import flat
 from tools.pages.blocks import Block, Heading, Table, Text
 from tools.pages.results import MODELS, Model, Results, draws
 from tools.review import searches, verdicts
 from tools.review.verdicts import Change, ErrorChange
-from tools.shared import differences
 
 CAVEAT = (
     "Whether a score in cross-validation or a silhouette would differ after other draws, or from "
@@ -102,7 +102,7 @@ def _test_errors(old: Results, new: Results, changes: ErrorChanges) -> Iterator[
 
 
 def _other_metrics(old: Results, new: Results, errors: ErrorChanges) -> Iterator[Block]:
-    before, after = (dict(differences.flat(results.metrics)) for results in (old, new))
+    before, after = (dict(flat(results.metrics)) for results in (old, new))
     test_errors = {".".join((*model.path, "test_error")) for model in errors}
     moved = [
         key

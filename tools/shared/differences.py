@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from stages.files.keys import flat
+
 Parts = dict[str, Any]
 MISSING = "nothing"
 # Errors of readers of a file that is not of its kind: it is compared byte by byte.
@@ -62,18 +64,6 @@ def first_difference(old: Parts, new: Parts) -> str:
     change = _change(old.get(names[0], MISSING), new.get(names[0], MISSING))
     more = f"; {len(names) - 1} more differ" if len(names) > 1 else ""
     return f"{names[0]}: {change}{more}"
-
-
-def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Values of nested mappings and lists, by dotted key: `svm.grid.rbf.C[0]`."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from flat(item, f"{name}.{key}" if name else str(key))
-    elif isinstance(value, list) and value:
-        for i, item in enumerate(value):
-            yield from flat(item, f"{name}[{i}]")
-    else:
-        yield name, value
 
 
 def _same(old: Any, new: Any) -> bool:

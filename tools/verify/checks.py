@@ -14,6 +14,7 @@ from dvc.dependency.param import ParamsDependency
 from dvc.output import Output
 from dvc.repo import Repo
 
+from stages.files.keys import flat
 from tools.shared import differences
 from tools.shared.git import changed_since
 from tools.shared.pipeline import LOCK, outputs
@@ -87,9 +88,7 @@ def check_inputs(repo: Repo) -> Findings:
                 stated, current = stated or {}, dep.read_params()
                 parameters |= {f"{path} {key}" for key in current}
                 if stated != current:
-                    change = differences.first_difference(
-                        dict(differences.flat(stated)), dict(differences.flat(current))
-                    )
+                    change = differences.first_difference(dict(flat(stated)), dict(flat(current)))
                     run_before.setdefault(f"{path}, {change}", []).append(stage.name)
             elif path not in written:
                 if path not in hashes:
