@@ -1,1 +1,4 @@
-"""All that can change a number: values and arrays in, values and arrays out."""
+"""The arithmetic: all code between arrays of images and the numbers in the metrics.
+
+Functions take values and arrays and return values and arrays. They open no file.
+"""

@@ -1,1 +1,4 @@
-"""Where and how it runs: processes, clusters, memory, time, the terminal."""
+"""Execution: where and when fits run, in which memory and time, and what the terminal shows.
+
+Nothing here changes a result.
+"""
