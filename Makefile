@@ -1,18 +1,22 @@
-# make          the whole pipeline: environment, data, models, results
-# make help     these lines
-# make test     lint, then the tests
-# make lint     format, lint and types alone
-# make proofs   the slower tests: other machines, kills, faults; with Debian's packages;
-#               AGAIN=1: those that failed, one at a time
-# make verify   a run from nothing against what is committed; REV=HEAD~1, QUICK=1
-# make full     the study on all 60,000 images, beside the field's table; says how long first
-# make demo     the pipeline on drawn garments, in a temporary clone: no network, two minutes
-# make plots    DVC's page of plots, to open without a network
-# make report   the study as a page: report.html, report.md; REV=main
-# make review   what changed since BASE=main, and is it real: review.html, review.md; HEAD=branch
-# make bench    how fast: the notebook beside the pipeline, 50 minutes; QUICK=1: three;
-#               SCALE=1: from few images to all of them
-# make lock     requirements/*.in -> requirements/*.txt: exact versions, and hashes
+# make          run the whole pipeline: environment, data, models, results
+# make help     print these lines
+# make test     check format, lint and types, then run the tests
+# make lint     check format, lint and types alone
+# make proofs   run the slow tests: other machines, kills, faults (they need Debian packages that
+#               .ci/run names); AGAIN=1: only those that failed, one at a time
+# make verify   run HEAD (or REV=HEAD~1) from scratch and compare with the committed results;
+#               QUICK=1: run nothing, compare Git, dvc.lock and DVC's cache
+# make full     networks, SVM and clusters on up to 60,000 images, beside the results of the
+#               Fashion-MNIST paper; prints the expected time first
+# make demo     run the pipeline on the drawn garments (small synthetic pictures of clothes), in a
+#               temporary clone: no network, two minutes
+# make plots    write DVC's page of plots, to open without a network
+# make report   write all results on one page: report.html, report.md; REV=main: those of main
+# make review   compare the workspace (or HEAD=branch) with BASE (default: main): what changed, and
+#               is it more than chance? review.html, review.md
+# make bench    time the notebook and the pipeline, 50 minutes; QUICK=1: on few images, three
+#               minutes; SCALE=1: how time and memory grow, from few images to all of them
+# make lock     write exact versions and hashes: requirements/*.in -> requirements/*.txt
 
 PYTHON ?= python3
 VENV := .venv
@@ -67,7 +71,8 @@ lock: $(VENV)/dev.txt
 	    --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit; \
 	done
 
-# A copy of each lock lies in the environment it made: another lock makes another environment.
+# The environment keeps a copy of each lock file that it was built from. If pipeline.txt changes, make
+# builds the environment again; if another lock file changes, make installs its packages.
 $(VENV)/pipeline.txt: requirements/pipeline.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	  "Python 3.11 or later is needed, and %s is %s: try make PYTHON=python3.11" \

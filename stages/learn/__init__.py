@@ -1,1 +1,4 @@
-"""The arithmetic: all code between arrays of images and the numbers in the metrics."""
+"""The arithmetic: all code between arrays of images and the numbers in the metrics.
+
+Functions take values and arrays and return values and arrays. They open no file.
+"""

@@ -1,1 +1,4 @@
-"""Where and how fits run: processes, clusters, memory, time, the terminal. Changes no result."""
+"""Execution: where and when fits run, in which memory and time, and what the terminal shows.
+
+Nothing here changes a result.
+"""

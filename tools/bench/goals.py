@@ -1,4 +1,4 @@
-"""What is meant to be how fast, and what the results make of it."""
+"""Goals of speed and memory, and whether the measurements reach them."""
 
 import statistics
 from typing import Any, NamedTuple
@@ -7,18 +7,18 @@ Results = dict[str, Any]
 
 
 class Goal(NamedTuple):
-    """How many times as fast as the notebook a work is meant to be.
+    """How many times as fast as the notebook a piece of work must be.
 
     Attributes
     ----------
     bar
-        Its name in the chart.
+        Name of the work in the chart.
     work
-        Its name in the table; numbers of images are filled in.
+        Name in the table, with places for the numbers of images.
     notebook, pipeline
-        What was measured of it.
+        Names of its measurements in the results.
     step
-        The step that counts, if not all do.
+        The only step that counts, or None if all do.
     """
 
     bar: str
@@ -38,7 +38,7 @@ ALL = measured("notebook", "small_networks", "networks", "kernel_search", "svm",
 GOALS = [
     Goal(
         "SVM: search, fit, scoring",
-        "SVM: 21 kernels × 5 folds on {kernel_search:,} images, final fit, scoring",
+        "SVM: 21 points of the grid × 5 folds on {kernel_search:,} images, final fit, scoring",
         measured("notebook", "kernel_search", "svm"),
         measured("float64", "kernel_search", "svm"),
         20,
@@ -82,7 +82,7 @@ GOALS = [
     ),
     Goal(
         "SVC on all images: scoring",
-        "… scoring of 10,000",
+        "… scoring of 10,000 images",
         measured("notebook", "large_svm"),
         measured("float64", "large_svm"),
         15,
@@ -105,7 +105,7 @@ class Row(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """Something that is meant to stay below a bound."""
+    """A measured value, and the bound that it must not exceed."""
 
     what: str
     value: float | None
@@ -145,7 +145,7 @@ def rows(results: Results) -> list[Row]:
 
 
 def limits(results: Results) -> list[Limit]:
-    """What is meant to stay below a bound."""
+    """Measured values that must not exceed a bound."""
     floor = results.get("floor")
     networks = seconds_of(results, "networks, float64")
     idle = seconds_of(results, "nothing, float64")
@@ -155,19 +155,19 @@ def limits(results: Results) -> list[Limit]:
     )
     return [
         Limit(
-            f"networks: time, in times of what their matrix products alone take{speed}",
+            f"networks: total time divided by the time of their matrix products alone{speed}",
             networks / floor["seconds"] if networks and floor else None,
             1.9,
             "×",
         ),
         Limit(
-            "`noise`: the winners on other draws, which the notebook has nothing like",
+            "`noise`: refit of the winners on other draws (the notebook has no such step)",
             seconds_of(results, "noise, float64"),
             60,
             " s",
         ),
         Limit(
-            "`dvc repro` with nothing to do, beyond what DVC takes in a project of one stage"
+            "`dvc repro` with nothing to do: time above that of a trivial project with one stage"
             + (f" ({idle_dvc:.2g} s)" if idle_dvc else ""),
             idle - idle_dvc if idle and idle_dvc else None,
             0.5,
@@ -186,7 +186,7 @@ def limits(results: Results) -> list[Limit]:
             " GB",
         ),
         Limit(
-            "time left as it is shown: the worst is off by a factor of",
+            "remaining time that a stage shows: largest error, as a factor",
             results.get("time_left", {}).get("worst_factor"),
             2,
             "×",

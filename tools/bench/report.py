@@ -1,4 +1,4 @@
-"""The README's section on speed, made again at any time from the files of results."""
+"""Write the tables and charts of docs/speed.md from the measured results."""
 
 from pathlib import Path
 
@@ -16,16 +16,18 @@ GROWTH_CHART = "growth.svg"
 COMMAND = "python -m tools.bench --report"
 PAGE = COMMITTED / "speed.md"
 
-# Names of what is compared, for people.
+WITH_SETTINGS = "the notebook's code with the pipeline's settings of BLAS and threads"
+# Names of the comparisons in the page. Where numbers are listed, they are in the order of the name.
 EQUAL = {
     "kernel_search, notebook": "kernel search, notebook and pipeline",
     "svm, notebook": "SVM, final fit",
-    "networks, notebook": "networks (a last bit decides where one of two layers ends)",
+    "networks, notebook": "networks, notebook beside pipeline (rounding in the last bit changes "
+    "when the training of a network with two layers stops)",
     "networks, float32": "networks, float32 beside float64",
-    "small_networks, contract": "networks, few images, the notebook's code under our arithmetic",
-    "winner, contract": "the network that won, the notebook's code under our arithmetic",
+    "small_networks, contract": f"networks, few images, {WITH_SETTINGS}",
+    "winner, contract": f"the best network, {WITH_SETTINGS}",
     "clusters, notebook": "K-means",
-    "clusters, contract": "K-means, the notebook's code under our arithmetic",
+    "clusters, contract": f"K-means, {WITH_SETTINGS}",
     "large_svm, notebook": "SVC on many images",
     "points, intelex": "scikit-learn-intelex and pipeline, three points of each kernel",
     "clusters, intelex": "scikit-learn-intelex and pipeline, K-means",
@@ -38,7 +40,7 @@ def section(results: Results, growth: Results | None) -> str:
     """The tables of the page, and the conditions."""
     judged = not results["quick"]
     lines = caveats(results)
-    lines += ["| | notebook | here | times as fast | goal |", "|---|---|---|---|---|"]
+    lines += ["| | notebook | here | speed-up | goal |", "|---|---|---|---|---|"]
     for row in goals.rows(results):
         missed = judged and row.speedup is not None and row.speedup < row.goal.speedup
         cells = [
@@ -67,11 +69,13 @@ def caveats(results: Results) -> list[str]:
     """Why the numbers are not to be relied on, if they are not."""
     lines = []
     if results["quick"]:
-        lines.append("This was a quick run, on few images in one round: the goals are not for it.")
+        lines.append(
+            "This was a quick run, on few images in one round. The goals do not apply to it."
+        )
     if results["load"] > QUIET:
         lines.append(
-            f"Other programs were at work (load {results['load']} when it began), which slows the "
-            "notebook's threads most: do not rely on these numbers."
+            f"Other programs were running (load {results['load']} when it began). They slow down "
+            "the notebook's threads most, so do not rely on these numbers."
         )
     return [*lines, ""] if lines else []
 
@@ -108,10 +112,10 @@ def _conditions(results: Results) -> str:
         "Seconds are medians of up to three rounds, in which notebook "
         f"and pipeline took turns: {machine['processor']}, {machine['cores']} cores, "
         f"{machine['memory_gb']} GB, {machine['system']}, {machine['libc']}, Python "
-        f"{machine['python']}, {versions}. The notebook ran as a user has it, with no variables "
-        f"set: {results['notebook_blas']}. The pipeline sets its own: "
-        f"{'; '.join(machine['blas'])}, one thread to a fit, {machine['fit_processes']} fits at "
-        "once."
+        f"{machine['python']}, {versions}. The notebook ran with default settings: "
+        f"{results['notebook_blas']}. The pipeline fixes its own settings: "
+        f"{'; '.join(machine['blas'])}, one thread for each fit, {machine['fit_processes']} fits "
+        "at once."
     )
 
 

@@ -52,7 +52,11 @@ def findings(results: Results) -> list[list[str]]:
             ORIGINAL["large"],
             f"{winner(large)}: {error_with_margin(large)}",
         ],
-        [f"SVM, {sample_count(svm)} images: the best kernel", ORIGINAL["kernel"], kernel(svm)],
+        [
+            f"SVM, {sample_count(svm)} images: the best kernel and hyperparameters",
+            ORIGINAL["kernel"],
+            kernel(svm),
+        ],
         [
             "… its training and test error",
             ORIGINAL["svm"],
