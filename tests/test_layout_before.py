@@ -39,7 +39,7 @@ def commit(project: Path, folder: Path) -> None:
 def test_a_revision_of_the_layout_before_is_in_order(before: Path, run: Run) -> None:
     text = run("python", "-m", "tools.verify", "--quick", "--json", "before.json", "before").stdout
     assert text.count("none wrong") == 3
-    assert text.splitlines()[-1].startswith("In order")
+    assert text.splitlines()[-1].startswith("OK: ")
     report = json.loads((before.parent / "project/before.json").read_text())
     assert report["environment"] == "requirements.txt"
 
