@@ -155,7 +155,7 @@ def test_seconds_and_memory_are_of_all_processes_together(tmp_path: Path) -> Non
 
 def test_what_fails_is_not_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = [sys.executable, "-c", "import sys; sys.exit('for want of a nail')"]
-    with pytest.raises(UserError, match="failed: what stopped it stands above"):
+    with pytest.raises(UserError, match="failed: the error message is above"):
         measure.run(command, tmp_path, dict(os.environ))
     assert "for want of a nail" in capsys.readouterr().err
 

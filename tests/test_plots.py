@@ -284,7 +284,9 @@ def test_titles_of_another_dataset_than_the_results_are_refused(repository: Path
     result = run(sys.executable, "-m", "tools.plots", cwd=repository)
     data.unlink()
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith("The results are of another, but params.yaml names tiny: ")
+    assert result.stderr.startswith(
+        "The results in the workspace come from another, but params.yaml names tiny. "
+    )
 
 
 def test_an_unknown_revision_is_refused_in_the_words_of_dvc(repository: Path) -> None:

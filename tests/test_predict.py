@@ -160,7 +160,7 @@ def test_a_model_is_used_only_if_dvc_lock_names_it(project: Path, run: Run) -> N
     (project / "models/svm.skops").write_bytes((project / "models/mlp.skops").read_bytes())
     refused = run(*command, succeeds=False)
     assert refused.returncode == 1
-    assert refused.stderr.startswith("models/svm.skops is not the one that dvc.lock names: `")
+    assert refused.stderr.startswith("models/svm.skops does not have the hash in dvc.lock: `")
     run("dvc", "checkout", "--force", "models/svm.skops")
     run(*command)
     (project / "models/svm.skops").unlink()
@@ -168,7 +168,7 @@ def test_a_model_is_used_only_if_dvc_lock_names_it(project: Path, run: Run) -> N
     assert refused.stderr.startswith("models/svm.skops is missing: `dvc repro`")
     (project / "metrics/data.json").write_text('{"image_shape": "1x784"}')
     refused = run(*command, "--model", "mlp", succeeds=False)
-    assert refused.stderr.startswith("metrics/data.json is not the one that dvc.lock names: `git ")
+    assert refused.stderr.startswith("metrics/data.json does not have the hash in dvc.lock: `git ")
     run("git", "restore", "metrics/data.json")
     run(*command, "--model", "mlp")
 
@@ -198,7 +198,7 @@ def test_a_model_of_other_images_than_the_labels_is_not_used(project: Path, run:
     shutil.copy(project / "plots/data.png", project / "photo.png")
     changed(project, "mlp_search", "deps", "data/prepared", "0" * 32 + ".dir")
     refused = run(*COMMAND, "photo.png", "--model", "mlp", succeeds=False)
-    assert refused.stderr.startswith("models/mlp.skops was fitted to other images than ")
+    assert refused.stderr.startswith("models/mlp.skops was fitted to a different dataset than ")
     run(*COMMAND, "photo.png")
 
 
@@ -206,8 +206,8 @@ def test_a_model_of_other_images_than_the_labels_is_not_used(project: Path, run:
     ("lock", "words"),
     [
         (None, "dvc.lock is missing here: "),
-        ("<<<<<<< HEAD", "dvc.lock lacks what `dvc repro` writes there: "),
-        ("schema: '2.0'\nstages: {}", "dvc.lock lacks what `dvc repro` writes there: "),
+        ("<<<<<<< HEAD", "dvc.lock has no results of `prepare` or of the model. "),
+        ("schema: '2.0'\nstages: {}", "dvc.lock has no results of `prepare` or of the model. "),
     ],
 )
 def test_without_a_whole_dvc_lock_nothing_is_classified(

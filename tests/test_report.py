@@ -38,7 +38,7 @@ def test_a_report_has_every_chart_and_picture_and_says_why(
     (why,) = (text for text in texts if text.startswith(f"**{best}.**"))
     assert f"is largest for k = {best}, {results.metrics['kmeans']['best_silhouette']:.4f}" in why
     assert not any("notebook" in text for text in texts)  # which had no drawn garments
-    (parts,) = (text for text in texts if text.startswith(f"These {best} clusters part"))
+    (parts,) = (text for text in texts if f"The {best} clusters then hold: " in text)
     for label in results.labels:
         assert label in parts
 

@@ -30,9 +30,9 @@ def test_a_workspace_that_was_not_run_is_stale_and_other_sample_counts_are_said_
     lines = reviewed(project, "main").split("\n\n")
     assert lines[0] == "# Review: main → workspace"
     assert lines[1] == (
-        "**Other sample counts: `svm.samples` 200 → 180, `kmeans.samples` 150 → 140.**"
+        "**The sample counts differ: `svm.samples` 200 → 180, `kmeans.samples` 150 → 140.**"
     )
-    (stale,) = (line for line in lines if line.startswith("**Stale: "))
+    (stale,) = (line for line in lines if line.startswith("**workspace is stale: "))
     assert "params.yaml, svm.samples: 200 → 180" in stale
     assert "params.yaml, kmeans.samples: 150 → 140" in stale
     assert lines[-1].strip()
@@ -44,8 +44,8 @@ def test_results_of_other_data_are_said_first_and_their_errors_not_compared(proj
     (raw,) = set(re.findall(r"path: data/raw\n\s+hash: md5\n\s+md5: (\w+\.dir)", lock))
     (project / "dvc.lock").write_text(lock.replace(raw, "0" * 32 + ".dir"))
     lines = reviewed(project, "main").split("\n\n")
-    assert lines[1].startswith("**Other data: main has drawn-garments")
-    assert "**Errors on other test images cannot be compared.**" in lines
+    assert lines[1].startswith("**The revisions use different data: main has drawn-garments")
+    assert any(line.startswith("**The test errors cannot be compared: ") for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,12 @@ def test_results_of_other_data_are_said_first_and_their_errors_not_compared(proj
     [
         (
             "nothing",
-            "nothing is no revision or experiment: `git branch` and `dvc exp list --all` show",
+            "nothing is no revision or experiment: `git branch` and `dvc exp list --all` list",
         ),
-        ("empty", "empty has no metrics/mlp.json, so there are no results to look at: `dvc repro`"),
+        (
+            "empty",
+            "empty has no metrics/mlp.json, so its results are not complete. Run `dvc repro`",
+        ),
     ],
 )
 def test_what_cannot_be_reviewed_is_said_in_a_sentence(

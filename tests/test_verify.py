@@ -69,7 +69,7 @@ def test_a_commit_of_its_own_results_is_in_order_and_nothing_is_touched(
     code, text = check()
     assert code == 0
     assert text.count("none wrong") == 3
-    assert text.splitlines()[-1].startswith("In order")
+    assert text.splitlines()[-1].startswith("OK: ")
     assert (results(project), run("git", "status", "--porcelain").stdout) == (before, status)
 
 
@@ -100,7 +100,7 @@ def edit_the_hash_of_a_metric(project: Path) -> str:
 
 def edit_the_hash_of_a_model(project: Path) -> str:
     locked(project, "models/mlp_small.skops", "0" * 32)
-    return "compare read another models/mlp_small.skops than dvc.lock says it is"
+    return "compare read a version of models/mlp_small.skops that its stage did not write"
 
 
 def forget_a_stage(project: Path) -> str:
@@ -221,7 +221,7 @@ def test_the_findings_can_be_had_as_json(project: Path, check: Verify) -> None:
     [
         (["v9"], "git rev-parse: .+"),  # what is wrong, Git says, or Python's own parser
         (["--output=x"], "verify: .*--output=x.*"),
-        (["HEAD", "--staged"], r"verify: either REV or --staged, not both\."),
+        (["HEAD", "--staged"], r"verify: give either REV or --staged, not both\."),
         (["--raw", "nowhere"], r"verify: --raw: nowhere is no folder\."),
     ],
 )

@@ -1,1 +1,1 @@
-"""What people run beside the pipeline."""
+"""Programs for people; the pipeline's stages do not use them."""

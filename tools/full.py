@@ -1,4 +1,4 @@
-"""The study on all training images: `python -m tools.full`, whose code is `tools/bench/full.py`."""
+"""Fit models to all training images: `python -m tools.full` runs `tools/bench/full.py`."""
 
 from stages.run import stage
 from tools.bench.full import main

@@ -1,6 +1,6 @@
-"""Draw a small stand-in for Fashion-MNIST.
+"""Draw a small dataset that replaces Fashion-MNIST.
 
-python -m tools.garments DIR              # four IDX files: 3,000 training and 600 test images
+python -m tools.garments DIR              # four IDX files: 3,000 training, 600 test images
 python -m tools.garments DIR --train N --test N
 """
 
@@ -13,13 +13,15 @@ from tools.shared.arguments import Parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line, and write the files."""
+    """Read the command line and write the files."""
     parser = Parser(
         prog="garments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", metavar="DIR", type=Path, help="where the IDX files go")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="folder for the IDX files")
     for name, count in (("--train", garments.TRAINING), ("--test", garments.TESTS)):
-        parser.add_argument(name, metavar="N", type=int, default=count, help=f"default: {count}")
+        parser.add_argument(
+            name, metavar="N", type=int, default=count, help=f"number of images; default: {count}"
+        )
     options = parser.parse_args(arguments)
     for count in (options.train, options.test):
         if not 10 <= count <= 60000:

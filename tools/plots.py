@@ -1,11 +1,11 @@
-"""The plots of the pipeline as one page that opens without a network.
+"""Write the plots of the pipeline as one page that opens without a network.
 
     python -m tools.plots                   # the workspace
     python -m tools.plots HEAD~1            # a revision against the workspace
     python -m tools.plots main HEAD -o compare  # two revisions; the page goes to compare/
 
-The page is DVC's own (`dvc plots show`, or `dvc plots diff` of the revisions), in our frame
-`.dvc/plots/page.html`, which takes Vega from a file beside it instead of from the web.
+DVC writes the page (`dvc plots show`, or `dvc plots diff` with revisions) into the template
+`.dvc/plots/page.html`. The template loads Vega from a file beside the page instead of from the web.
 """
 
 import argparse
@@ -19,15 +19,15 @@ import vl_convert
 from ruamel.yaml import YAML
 
 FRAME = Path(__file__).parents[1] / ".dvc" / "plots" / "page.html"
-# The last of Vega-Lite 5, the version that DVC's templates and ours are written for.
+# The last release of Vega-Lite 5. DVC's templates and ours are written for version 5.
 VEGA_LITE = "5.21"
 
 
 def write_page(revisions: list[str], out: Path) -> Path | None:
-    """Write DVC's page of `revisions`, and Vega beside it; None if DVC wrote no page."""
+    """Write DVC's page of `revisions` and Vega beside it; return None if DVC wrote no page."""
     out.mkdir(parents=True, exist_ok=True)
     subcommand = ["diff", *revisions] if revisions else ["show"]
-    # DVC prints the address of a page that it wrote; what went wrong, it says on stderr.
+    # DVC prints the address of the page that it wrote. It prints errors on stderr.
     command = [sys.executable, "-m", "dvc", "plots", *subcommand]
     options = ["--out", str(out), "--html-template", str(FRAME)]
     done = subprocess.run([*command, *options], stdout=subprocess.PIPE, check=False)
@@ -39,18 +39,18 @@ def write_page(revisions: list[str], out: Path) -> Path | None:
 
 
 def dataset_of_results() -> str | None:
-    """Name of the dataset whose results lie in the workspace; None if there are none."""
+    """Return the name of the dataset of the results in the workspace; None without results."""
     path = Path("metrics/data.json")
     return json.loads(path.read_text(encoding="utf-8"))["dataset"] if path.is_file() else None
 
 
 def dataset_of_params() -> str:
-    """Name of the dataset in params.yaml, which DVC writes into the titles."""
+    """Return the name of the dataset in params.yaml, which DVC writes into the titles."""
     return YAML(typ="safe").load(Path("params.yaml").read_text(encoding="utf-8"))["data"]["dataset"]
 
 
 def main() -> int:
-    """Read the command line, write the page, print where it is."""
+    """Read the command line, write the page and print its path."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -60,8 +60,8 @@ def main() -> int:
     of_results, of_params = dataset_of_results(), dataset_of_params()
     if of_results not in (of_params, None):
         print(
-            f"The results are of {of_results}, but params.yaml names {of_params}: dvc repro "
-            "first, or git restore params.yaml.",
+            f"The results in the workspace come from {of_results}, but params.yaml names "
+            f"{of_params}. Run `dvc repro`, or `git restore params.yaml`.",
             file=sys.stderr,
         )
         return 1

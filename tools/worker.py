@@ -1,9 +1,9 @@
-"""A machine that fits for others: workers of a Dask cluster, one for each core.
+"""Run workers of a Dask cluster on this machine, one for each core.
 
-    python -m tools.worker tcp://HOST:8786    # where `dask scheduler` runs
+    python -m tools.worker tcp://HOST:8786    # address of the machine that runs `dask scheduler`
 
-Takes the options of `dask worker` too, as --tls-cert. The workers compute under the arithmetic
-contract, need no data, and end with their scheduler.
+The command also takes the options of `dask worker`, for example --tls-cert. The workers compute
+under the arithmetic contract (`stages/__init__.py`), need no data, and end with their scheduler.
 """
 
 import importlib
@@ -21,26 +21,28 @@ except UserError as error:
 
 from distributed.cli.dask_worker import main as dask_worker
 
-# Load the code as it is now: a file that changes later must not reach this worker.
+# Import all code now, so that a file that changes later does not reach this worker.
 for module in pkgutil.iter_modules(learn.__path__, f"{learn.__name__}."):
     importlib.import_module(module.name)
 
 
 def main(arguments: list[str]) -> None:
-    """Run workers until they or their scheduler are told to end.
+    """Run workers until they or their scheduler end.
 
     Parameters
     ----------
     arguments
-        Address of a scheduler, and options of `dask worker`.
+        Address of the scheduler, and options of `dask worker`.
     """
     try:
         processes = concurrency.at_once()
     except UserError as error:
         sys.exit(str(error))
     if not arguments:
-        sys.exit("python -m tools.worker: say where the scheduler is, as in tcp://HOST:8786.")
-    # One fit at a time to a process. With a limit of memory Dask would write data to disk.
+        sys.exit(
+            "python -m tools.worker: name the scheduler's address, for example tcp://HOST:8786."
+        )
+    # Each process runs one fit at a time. With a memory limit, Dask would write data to disk.
     options = ["--nworkers", str(processes), "--nthreads", "1", "--memory-limit", "0"]
     dask_worker([*options, "--no-dashboard", *arguments], prog_name="python -m tools.worker")
 

@@ -36,8 +36,9 @@ def section(text: str, title: str) -> str:
 def test_other_architectures_make_the_networks_worse_and_nothing_else(branches: Path) -> None:
     text = reviewed(branches, "main", "architectures")
     assert re.fullmatch(
-        r"Real: network, few images worse by 0\.\d{4} ± 0\.\d{4}, network, many images worse by "
-        r"0\.\d{4} ± 0\.\d{4}; no difference in test error: SVM\.",
+        r"Real: the test error of the network \(few images\) rises by 0\.\d{4} ± 0\.\d{4}, that of "
+        r"the network \(many images\) rises by 0\.\d{4} ± 0\.\d{4}\. No difference in test error: "
+        r"the SVM\.",
         verdict(text),
     )
     changed = section(text, "What changed")
@@ -55,8 +56,8 @@ def test_another_grid_makes_the_support_vector_machine_worse_and_nothing_else(
 ) -> None:
     text = reviewed(branches, "main", "kernels")
     assert re.fullmatch(
-        r"Real: SVM worse by 0\.\d{4} ± 0\.\d{4}; no difference in test error: network, few "
-        r"images, network, many images\.",
+        r"Real: the test error of the SVM rises by 0\.\d{4} ± 0\.\d{4}\. No difference in test "
+        r"error: the network \(few images\), the network \(many images\)\.",
         verdict(text),
     )
     changed = section(text, "What changed")
@@ -72,7 +73,7 @@ def test_another_seed_changes_everything_and_nothing_of_it_is_real(branches: Pat
     assert "Real:" not in verdict(text)
     assert "ithin the noise of the seed" in verdict(text)
     assert f"| `seed` | 2016515 | {BRANCHES['seed']['seed']} |" in section(text, "What changed")
-    assert "matched by the images that they share" in section(text, "Clusters")
+    assert "The review renumbers the new clusters" in section(text, "Clusters")
     assert [h for h in HEADINGS if f"\n## {h}\n" not in text] == []
     page = (branches.parent / "review.html").read_text()
     plots = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
@@ -115,7 +116,7 @@ def test_git_alone_is_enough_and_the_page_says_how_to_get_pictures(
     run_in(tmp_path)("git", "clone", "--quiet", str(branches), str(clone))
     without = reviewed(clone, "origin/main", "origin/kernels")
     assert "<ul>" not in (tmp_path / "review.html").read_text()
-    assert "check out origin/kernels, `dvc pull data/prepared`" in without
+    assert "check out origin/kernels, run `dvc pull data/prepared`" in without
     assert verdict(without) == verdict(with_images)
     assert run_in(clone)("git", "status", "--porcelain").stdout == ""
 
@@ -131,7 +132,7 @@ def test_a_revision_without_noise_says_that_nothing_is_known_of_chance(
     run("git", "rm", "--quiet", "--cached", "metrics/noise.json")
     run("git", "commit", "--quiet", "--all", "--message=no noise")
     text = reviewed(project, "main", "kernels")
-    assert "Not known how far it moves by chance: SVM worse by" in verdict(text)
+    assert "Not known whether by chance: the test error of the SVM rises by" in verdict(text)
 
 
 def test_an_experiment_is_reviewed_by_its_name(branches: Path, tmp_path: Path) -> None:
@@ -140,4 +141,6 @@ def test_an_experiment_is_reviewed_by_its_name(branches: Path, tmp_path: Path) -
     run = run_in(project)
     run("dvc", "exp", "run", "--name", "narrow", "-S", "mlp.architectures=[[1]]")
     run("git", "restore", ".")
-    assert "Real: network, few images worse" in verdict(reviewed(project, "main", "narrow"))
+    assert "Real: the test error of the network (few images) rises" in verdict(
+        reviewed(project, "main", "narrow")
+    )

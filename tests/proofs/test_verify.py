@@ -1,4 +1,4 @@
-"""`verify` runs a commit from nothing, and finds what was made to look as if it were made."""
+"""`verify` runs a commit from scratch, and finds what was made to look as if it were made."""
 
 import json
 import re
@@ -85,7 +85,7 @@ def test_a_forgery_that_agrees_with_itself_is_found_out_by_the_run(project: Path
         r"models/svm\.skops: __class__: MLPClassifier → SVC; \d+ more differ",
     ):
         assert re.search(f"^{difference}", text, re.MULTILINE), text
-    assert text.splitlines()[-1].startswith("Different: the committed results are not those")
+    assert text.splitlines()[-1].startswith("Different: the committed code does not give")
 
 
 def test_a_metric_polished_without_its_hash_is_found_out_by_both(project: Path, run: Run) -> None:
@@ -96,7 +96,9 @@ def test_a_metric_polished_without_its_hash_is_found_out_by_both(project: Path, 
     assert "   metrics/kmeans.json in Git is not what kmeans wrote: its hash differs." in text
     assert re.search(r"^metrics/kmeans\.json: purity: 0\.9\d+ → ", text, re.MULTILINE)
     # Of a hash that nothing has, no more can be said.
-    assert "models/svm.skops: another hash than in dvc.lock; the committed file is not in" in text
+    assert (
+        "models/svm.skops: its hash is not the one in dvc.lock; the committed file is not" in text
+    )
 
 
 def test_a_c_library_without_fma_gives_the_same_metrics_and_other_bytes_and_is_told_so(
@@ -121,5 +123,5 @@ def test_a_run_that_fails_ends_in_a_sentence(project: Path, run: Run) -> None:
     done = run("python", "-m", "tools.verify", "--here", succeeds=False)
     assert done.returncode == 1
     assert "no clusters today" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("The pipeline did not run to its end")
+    assert done.stderr.splitlines()[-1].startswith("The pipeline failed: ")
     assert "Traceback" not in done.stderr

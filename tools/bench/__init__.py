@@ -1,1 +1,1 @@
-"""How fast the pipeline is, beside the notebook that it comes from: `make bench`."""
+"""Measure the speed of the pipeline and of the notebook that it comes from: `make bench`."""

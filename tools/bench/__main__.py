@@ -1,13 +1,14 @@
-"""How fast is the pipeline, and are its results still the notebook's? In one run, on one machine.
+"""Time the original notebook and the pipeline on one machine, and compare their results.
 
-    python -m tools.bench             # 50 minutes on two quiet cores; into docs/
-    python -m tools.bench --quick     # few images, one round: three minutes; into dvc_plots/bench/
-    python -m tools.bench --growth    # seconds, memory and errors from few images to all of them
-    python -m tools.bench --report    # the table and charts again, from what was measured
+    python -m tools.bench             # 50 minutes on two idle cores; writes docs/
+    python -m tools.bench --quick     # few images, three minutes; writes dvc_plots/bench/
+    python -m tools.bench --growth    # time, memory and error with 2,500 to 60,000 images
+    python -m tools.bench --report    # rewrite tables and charts from the measurements
 
-The notebook's work and the pipeline's, in turn, each in processes of its own and in the
-environment of a user who set no variables. The pipeline is that of the last commit, in a
-temporary clone. What takes long is done once, the rest in three rounds, of which the medians count.
+The benchmark alternates between work of the notebook and of the pipeline. Each piece of work runs
+in its own processes, with the environment of a user who set no variables. The pipeline is that of
+the last commit, in a temporary clone. Long work runs once. The rest runs three times, and the
+tables show medians.
 """
 
 import argparse
@@ -28,9 +29,11 @@ from tools.shared.environment import use_this_python
 
 
 def main(options: argparse.Namespace, _: Settings) -> None:
-    """Measure, or report what was measured."""
+    """Measure, or rewrite the report of the last measurement."""
     if sys.platform != "linux":
-        raise UserError("Memory is measured as Linux accounts for it: the benchmark runs there.")
+        raise UserError(
+            "The benchmark runs on Linux only, because it measures memory through /proc."
+        )
     out = report.QUICK_RESULTS if options.quick else report.COMMITTED
     if options.report:
         report.write(out)
@@ -47,8 +50,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="few images, one round")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--growth", action="store_true", help="from few images to all of them")
-    what.add_argument("--report", action="store_true", help="measure nothing")
+    what.add_argument("--growth", action="store_true", help="measure with 2,500 to 60,000 images")
+    what.add_argument("--report", action="store_true", help="rewrite tables and charts only")
     return parser.parse_args(arguments)
 
 

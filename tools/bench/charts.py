@@ -1,4 +1,4 @@
-"""The charts of the benchmark, as SVG."""
+"""Draw the charts of the benchmark as SVG."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ SPEEDUPS_TITLE = "Times as fast as the notebook"
 GROWTH_TITLE = "Seconds, memory and test error by number of images"
 BLUE, RED, GREY = "#1f6feb", "#d1242f", "#9aa4b1"
 
-# Names of what grows, for people.
+# Names of the measured work in chart and table.
 GROWN = {
     "winner": "network, one hidden layer of 100",
     "large_svm": "SVC, rbf, C = 10, gamma = 0.01",
@@ -26,13 +26,13 @@ GROWN = {
 
 
 def exponent(numbers: Sequence[float], values: Sequence[float]) -> float:
-    """Slope of values against numbers, both as logarithms: 2 is quadratic growth."""
+    """Return the slope of log values against log numbers: 2 is quadratic growth."""
     return float(np.polyfit(np.log(numbers), np.log(values), 1)[0])
 
 
 @contextmanager
 def _defaults() -> Iterator[None]:
-    """Matplotlib's own settings, whatever the user's are, and the same names in each SVG."""
+    """Use Matplotlib's default settings, and the same ids in each SVG."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams["svg.hashsalt"] = "bench"
@@ -41,7 +41,7 @@ def _defaults() -> Iterator[None]:
 
 @_defaults()
 def speedups(results: Results) -> bytes:
-    """Draw how many times as fast everything is, and the goals."""
+    """Draw speed-ups and goals."""
     bars = [(row.goal, row.speedup) for row in goals.rows(results) if row.speedup]
     measured = [speedup for _, speedup in bars]
     figure = Figure(figsize=(8.5, 0.42 * len(bars) + 1.1))
@@ -50,7 +50,7 @@ def speedups(results: Results) -> bytes:
     axes.barh(places, measured, color=BLUE, height=0.62)
     for place, (goal, speedup) in zip(places, bars, strict=True):
         axes.plot([goal.speedup] * 2, [place - 0.42, place + 0.42], color=RED, linewidth=2.2)
-        # Not over the mark of a goal that was barely missed.
+        # The number must not cover the mark of a goal that was barely missed.
         barely_missed = speedup < goal.speedup < 1.2 * speedup
         beside = (goal.speedup if barely_missed else speedup, place)
         axes.annotate(f"{speedup:.3g}", beside, (4, 0), textcoords="offset points", va="center")
@@ -70,7 +70,7 @@ def speedups(results: Results) -> bytes:
 
 @_defaults()
 def growth(results: Results) -> bytes:
-    """Draw how seconds, memory and test error grow."""
+    """Draw time, memory and test error against the number of images."""
     figure = Figure(figsize=(11, 3.6))
     panels = figure.subplots(1, 3)
     for axes, key, title in zip(
@@ -101,13 +101,13 @@ def growth(results: Results) -> bytes:
 
 
 def _plain(axes: Axes, title: str) -> None:
-    """Title at the left, and no frame."""
+    """Set the title at the left and remove the frame."""
     axes.set_title(title, loc="left", fontsize=11)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _svg(figure: Figure) -> bytes:
-    """A figure as SVG, with the same bytes for the same numbers."""
+    """Encode a figure as SVG, with the same bytes for the same numbers."""
     FigureCanvasAgg(figure)
     file = io.BytesIO()
     figure.savefig(

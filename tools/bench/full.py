@@ -1,10 +1,10 @@
-"""The study on all training images: what the field's table has, and what it has not.
+"""Fit networks, SVM and clusters to all training images, and compare with the paper's table.
 
     python -m tools.bench.full
 
-Networks and a support vector machine on all images, the kernel search and the clusters on more
-than the pipeline takes. Says first how long that will take, prints the results, and writes those
-that the same commit makes again to docs/full.json.
+The networks and the SVM use all training images, the kernel search and the clusters 20,000. The
+command first prints the expected time. It prints the results and writes them to docs/full.json,
+which is the same for the same commit.
 """
 
 from pathlib import Path
@@ -25,15 +25,15 @@ from stages.run import fits, memory, memory_needed, stage, time_needed
 from stages.run.terminal import print_table
 
 RESULTS = Path("docs/full.json")
-SEARCHED = 20_000  # images, of the kernel search and of K-means
-COMMON = [100]  # the architecture that the field's table has
+SEARCHED = 20_000  # images of the kernel search and of K-means
+COMMON = [100]  # the architecture in the paper's table
 
 # Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, table 3: accuracy on the test images.
 FIELD = {"SVC, rbf, C = 10": 0.897, "MLPClassifier, ReLU, [100]": 0.871}
 
 
 def architectures(mlp: Mlp) -> list[list[int]]:
-    """The winner of the pipeline's search, and the one that the field's table has.
+    """Return the winner of the pipeline's search, and the architecture in the paper's table.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def architectures(mlp: Mlp) -> list[list[int]]:
 def fit_networks(
     dataset: Dataset, candidates: list[MLPClassifier], images: Bytes, labels: Labels, dtype: str
 ) -> dict[str, Any]:
-    """Fit the networks to all images; their test errors and epochs."""
+    """Fit the networks to all images; return their test errors and epochs."""
     pixels, test_pixels = (scaled(x, dtype) for x in (images, dataset.test_images))
     tasks = [
         Task(networks.name(model.hidden_layer_sizes), (model, pixels, labels, test_pixels))
@@ -69,7 +69,7 @@ def fit_networks(
 def fit_svm(
     dataset: Dataset, images: Bytes, labels: Labels, points: list[dict[str, Any]], folds: int
 ) -> dict[str, Any]:
-    """Search for a kernel, and fit an SVC with the best one to all images."""
+    """Search over kernels, and fit an SVC with the best one to all images."""
     accuracy = kernel_search.cross_validate(
         images[:SEARCHED],
         labels[:SEARCHED],
@@ -96,7 +96,7 @@ def fit_svm(
 
 
 def mean_silhouettes(images: Bytes, labels: Labels, params: Settings) -> dict[str, float]:
-    """Mean silhouette by number of clusters."""
+    """Return the mean silhouette by number of clusters."""
     kmeans, pixels = params.kmeans, scaled(images[:SEARCHED], params.data.dtype)
     fitted = clusters.fit_all(
         pixels,
@@ -117,7 +117,7 @@ def announce(
     points: list[dict[str, Any]],
     params: Settings,
 ) -> None:
-    """Say about how long all of it takes."""
+    """Print the expected time."""
     searched, kmeans = images[:SEARCHED], params.kmeans
     classes = len(np.unique(labels))
     seconds = (
@@ -133,24 +133,24 @@ def announce(
 
 
 def check_memory(images: Bytes, labels: Labels, points: list[dict[str, Any]]) -> None:
-    """Check that there is memory for the largest fit, the support vector machine's.
+    """Check that there is memory for the SVM, which is the largest fit.
 
     Raises
     ------
     UserError
-        If there is not.
+        If there is not enough.
     """
     counts = np.bincount(labels).tolist()
     needed = memory.with_margin(memory_needed.svm_fit(counts, images[0].size, points))
     if needed > memory.free():
         raise UserError(
-            f"A support vector machine of all {len(labels)} images takes {needed / 1e9:.1f} GB, "
-            f"and {memory.free() / 1e9:.1f} GB are free here: run it on a larger machine."
+            f"An SVM on all {len(labels)} images needs {needed / 1e9:.1f} GB, "
+            f"but {memory.free() / 1e9:.1f} GB are free: run it on a machine with more memory."
         )
 
 
 def main(params: Settings) -> None:
-    """Fit all, show it beside the field's table."""
+    """Fit all models, print and write the results."""
     dataset = prepared.load()
     images, labels = training_set(dataset, len(dataset.train_labels), "all images")
     points = kernel_search.grid_points(params.svm.grid.kernels)
@@ -168,19 +168,19 @@ def main(params: Settings) -> None:
     }
     artifacts.write_json(RESULTS, found)
     print_table(
-        f"full: accuracy on the test images, after {len(labels)} training images",
-        ["", "the field's table", "here"],
+        f"full: test accuracy with {len(labels)} training images",
+        ["", "Fashion-MNIST paper", "here"],
         table(found),
     )
     print_table(
-        f"full: silhouettes of {found['samples']['searched']} images",
+        f"full: mean silhouettes of {found['samples']['searched']} images",
         ["k", "silhouette"],
         [[k, f"{value:.6f}"] for k, value in found["silhouette"].items()],
     )
 
 
 def table(found: dict[str, Any]) -> list[list[object]]:
-    """Rows of the field's table beside what was found."""
+    """Return rows with the paper's accuracies and ours."""
     best, common = found["svm"]["best"], str(COMMON[0])
     here = {
         "SVC, rbf, C = 10": 1 - best["test_error"],

@@ -1,4 +1,4 @@
-"""How time, memory and errors grow with the number of training images."""
+"""Measure how time, memory and error grow with the number of training images."""
 
 from pathlib import Path
 
@@ -12,21 +12,21 @@ from tools.bench.session import Session
 
 SAMPLES = [2500, 5000, 10_000, 20_000, 60_000]
 QUICK_SAMPLES = [500, 1000, 2000]
-MOST_CLUSTERED = 20_000  # images; the silhouettes of more take minutes
-MEASURED = {"winner": "contract", "large_svm": "float64", "ten_clusters": "float64"}  # and its side
+MOST_CLUSTERED = 20_000  # images; silhouettes of more images take minutes
+MEASURED = {"winner": "contract", "large_svm": "float64", "ten_clusters": "float64"}  # work: side
 
 
 def measure(folder: Path, out: Path, quick: bool) -> None:
-    """Measure with few images to all of them; write results and chart.
+    """Measure with each number of images; write results and chart.
 
     Parameters
     ----------
     folder
-        For a clone.
+        Folder for a clone.
     out
-        Where results go.
+        Folder for the results.
     quick
-        Few images only.
+        Whether to measure with few images only.
     """
     session = Session(folder, quick, {})
     clone = session.clone("float64")

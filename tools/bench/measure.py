@@ -1,4 +1,4 @@
-"""Measure a command: its seconds, its memory, and what it said of the time left."""
+"""Measure a command: its time, its memory, and its estimates of the time left."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ from stages.run import concurrency
 from stages.run.lifetime import end_with_parent
 from tools.verify import fresh_run as verify
 
-# What steers arithmetic and processes; some machines preset some of it.
+# Variables that steer arithmetic and processes; some machines preset some of them.
 PRESET = re.compile(
     "(BLIS|DASK|GOMP|GOTO|JOBLIB|KMP|LOKY|MKL|NPY|OMP|OPENBLAS|SKLEARN|VECLIB)_",
 )
@@ -29,23 +29,23 @@ OURS = {*stages.CONTRACT, sources.MIRROR, concurrency.PROCESSES, "PYTHONWARNINGS
 SAMPLING_INTERVAL = 0.2  # seconds
 PROGRESS = re.compile(r"(?P<title>.+): (?P<done>\d+) of (?P<total>\d+)(?P<rest>.*)")
 TIME_LEFT = re.compile(r"about (\d+) s left$")
-SOON = 5.0  # seconds; an estimate of less may be off by any factor
+SOON = 5.0  # seconds; shorter estimates may be off by any factor
 
 
 class Measured(NamedTuple):
-    """What a command took.
+    """Measurements of a command.
 
     Attributes
     ----------
     seconds
-        From its start to its end.
+        Time from start to end.
     memory
-        Bytes at the peak: the sum over it and the processes that it started, of what each has
-        in memory, what several share counted once (their PSS).
+        Bytes at the peak: sum of the PSS of the command and of all processes that it started. The
+        PSS counts memory that several processes share once.
     output
-        What it printed.
+        Text on stdout.
     stderr
-        Lines of its stderr, and when they came, in seconds from its start.
+        Lines on stderr, each with its time in seconds after the start.
     """
 
     seconds: float
@@ -55,29 +55,29 @@ class Measured(NamedTuple):
 
 
 def user_environment(folder: Path) -> dict[str, str]:
-    """Variables of a user who set none: neither the pipeline's nor what a machine presets.
+    """Return the environment without the pipeline's variables and without those of a machine.
 
     Parameters
     ----------
     folder
-        The project in which a command will run.
+        Folder of the project in which the command will run.
     """
     variables = verify.environment(folder, here=True)
     return {k: v for k, v in variables.items() if k not in OURS and not PRESET.match(k)}
 
 
 def pipeline_environment(folder: Path) -> dict[str, str]:
-    """The same for a pipeline in a clone, which takes its raw files from this project."""
+    """Return the user's environment for a clone that takes its raw files from this project."""
     return user_environment(folder) | verify.mirror(None)
 
 
 def run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Measured:
-    """Run a command, and measure it.
+    """Run and measure a command.
 
     Raises
     ------
     UserError
-        If it fails.
+        If the command fails.
     """
     stderr = []
     with tempfile.TemporaryFile("w+") as output:
@@ -104,13 +104,13 @@ def run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Me
             sampler.join()
         if code:
             print(*(line for _, line in stderr), sep="\n", file=sys.stderr)
-            raise UserError(f"{' '.join(command)} failed: what stopped it stands above.")
+            raise UserError(f"{' '.join(command)} failed: the error message is above.")
         output.seek(0)
         return Measured(seconds, sampler.peak, output.read(), stderr)
 
 
 class MemorySampler(threading.Thread):
-    """Looks at the memory of a process and of those it started, until it is over."""
+    """Thread that samples the memory of a process and its children until the process ends."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
@@ -118,7 +118,7 @@ class MemorySampler(threading.Thread):
         self.peak = 0
 
     def run(self) -> None:
-        """Look again and again."""
+        """Sample the memory and keep the peak."""
         with suppress(psutil.Error):
             while self.process.status() != psutil.STATUS_ZOMBIE:
                 processes = [self.process, *self.process.children(recursive=True)]
@@ -127,20 +127,20 @@ class MemorySampler(threading.Thread):
 
 
 def proportional_set_size(process: psutil.Process) -> int:
-    """Bytes that a process has in memory, its share of what it has with others (PSS)."""
+    """Return the PSS of a process in bytes: its own memory and its share of shared memory."""
     with suppress(psutil.Error):
         return process.memory_full_info().pss
     return 0
 
 
 def times_left(stderr: Sequence[tuple[float, str]]) -> list[tuple[float, float]]:
-    """Estimates of the time left, and what was left in truth, in seconds.
+    """Return pairs of the estimated and the true time left, in seconds.
 
     Parameters
     ----------
     stderr
-        Lines and when they came, as in `Measured`. What a line speaks of is over when one of
-        the same title says so.
+        Lines and their times, as in `Measured`. The work that a line reports ends with the line of
+        the same title that counts all of it as done.
     """
     lines = [(at, match) for at, line in stderr if (match := PROGRESS.fullmatch(line))]
     ends = {match["title"]: at for at, match in lines if match["done"] == match["total"]}
@@ -152,9 +152,9 @@ def times_left(stderr: Sequence[tuple[float, str]]) -> list[tuple[float, float]]
 
 
 def worst_factor(times_left: Sequence[tuple[float, float]]) -> float | None:
-    """By how much the worst estimate was off, too long or too short; None if there was none.
+    """Return the largest factor by which an estimate was off; None if there was no estimate.
 
-    Estimates of what was over within `SOON` do not count.
+    Estimates within `SOON` of the end do not count.
     """
     factors = [
         max(estimated / true, true / max(estimated, 0.5))

@@ -1,11 +1,12 @@
-"""The original notebook's work, as its author would write it: scikit-learn, and no tricks.
+"""Do the original notebook's work as its author would write it, in plain scikit-learn.
 
     python tools/bench/notebook.py networks --samples 10000
     python -m sklearnex tools/bench/notebook.py clusters --samples 2000
 
-One process, pixels / 255.0, scikit-learn's own searches and scores. Nothing of the pipeline is
-imported: that would fix the arithmetic, and a user's notebook has none of it fixed. Prints what
-each step took, in seconds, as JSON; with --results the arrays that came out are kept.
+The work runs in one process on pixels / 255.0, with scikit-learn's own searches and scores. This
+file does not import the pipeline: importing `stages` would set threads and BLAS kernels, which a
+user's notebook does not do. It prints the seconds of each step as JSON. With --results it also
+writes the resulting arrays.
 """
 
 import argparse
@@ -42,7 +43,7 @@ Arrays = dict[str, Any]  # arrays, by name
 
 
 class Data:
-    """The images, shuffled and scaled.
+    """Shuffled and scaled images.
 
     Attributes
     ----------
@@ -59,7 +60,7 @@ class Data:
 
 
 def read(folder: Path, which: str) -> tuple[Array, Array]:
-    """Images, one to a row, and labels."""
+    """Read images, one in each row, and labels."""
     with gzip.open(folder / f"{which}-labels-idx1-ubyte.gz") as file:
         labels = np.frombuffer(file.read(), np.uint8, offset=8)
     with gzip.open(folder / f"{which}-images-idx3-ubyte.gz") as file:
@@ -75,14 +76,14 @@ class Clock:
 
     @contextmanager
     def time(self, step: str) -> Iterator[None]:
-        """Time what happens within."""
+        """Time the body of a with statement."""
         start = time.perf_counter()
         yield
         self.seconds[step] = time.perf_counter() - start
 
 
 def network(architecture: tuple[int, ...]) -> MLPClassifier:
-    """A network with the study's settings."""
+    """Return a network with the notebook's settings."""
     return MLPClassifier(
         architecture,
         max_iter=300,
@@ -95,14 +96,14 @@ def network(architecture: tuple[int, ...]) -> MLPClassifier:
 
 
 def learned(model: MLPClassifier, test_x: Array) -> Arrays:
-    """Weights of a network, and what it makes of the test images."""
+    """Return the weights of a network, and its predictions for the test images."""
     layers = enumerate(zip(model.coefs_, model.intercepts_, strict=True))
     weights = {f"weights_{i}_{j}": array for i, pair in layers for j, array in enumerate(pair)}
     return {**weights, "predicted": model.predict(test_x)}
 
 
 def networks(data: Data, clock: Clock) -> Arrays:
-    """Search six architectures by cross-validation, and fit the best again."""
+    """Search over six architectures by cross-validation, and refit the best one."""
     search = GridSearchCV(network(()), {"hidden_layer_sizes": ARCHITECTURES}, cv=5)
     with clock.time("search"):
         search.fit(data.x, data.y)
@@ -111,7 +112,7 @@ def networks(data: Data, clock: Clock) -> Arrays:
 
 
 def winner(data: Data, clock: Clock) -> Arrays:
-    """Fit the architecture that won."""
+    """Fit the best architecture."""
     model = network((100,))
     with clock.time("fit"):
         model.fit(data.x, data.y)
@@ -119,7 +120,7 @@ def winner(data: Data, clock: Clock) -> Arrays:
 
 
 def kernel_search(data: Data, clock: Clock, grid: list[dict[str, list[Any]]] = KERNELS) -> Arrays:
-    """Search the kernels of a support vector machine by cross-validation."""
+    """Search over kernels of an SVM by cross-validation."""
     search = GridSearchCV(SVC(), grid, cv=5, refit=False)
     with clock.time("search"):
         search.fit(data.x, data.y)
@@ -133,12 +134,12 @@ def kernel_search(data: Data, clock: Clock, grid: list[dict[str, list[Any]]] = K
 
 
 def points(data: Data, clock: Clock) -> Arrays:
-    """Search three points of each kernel."""
+    """Search over three points of each kernel."""
     return kernel_search(data, clock, POINTS)
 
 
 def svm(data: Data, clock: Clock, train_error: bool = True) -> Arrays:
-    """Fit the kernel that won; training error, test error."""
+    """Fit an SVM with the best kernel; predict the test set and the training set."""
     model = SVC(kernel="rbf", C=10, gamma=0.01)
     with clock.time("fit"):
         model.fit(data.x, data.y)
@@ -155,12 +156,12 @@ def svm(data: Data, clock: Clock, train_error: bool = True) -> Arrays:
 
 
 def large_svm(data: Data, clock: Clock) -> Arrays:
-    """Fit it to many images; test error."""
+    """Fit the SVM to many images; predict the test set."""
     return svm(data, clock, train_error=False)
 
 
 def clusters(data: Data, clock: Clock) -> Arrays:
-    """Ten clusters; then 2 to 15, and the silhouette of each number."""
+    """Find ten clusters, then 2 to 15 clusters and the silhouette of each number."""
     found, silhouettes = {}, []
     with clock.time("ten"):
         KMeans(n_clusters=10, n_init=10, random_state=ID).fit(data.x)
@@ -179,7 +180,7 @@ PARTS: dict[str, Callable[[Data, Clock], Arrays]] = {
 
 
 def main() -> None:
-    """Do one part; print what it took."""
+    """Do one part and print its times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--samples", type=int, required=True)

@@ -1,10 +1,10 @@
-"""The pipeline's work, by the functions that its stages call: what `make bench` times.
+"""Do the pipeline's work through the functions that its stages call, for `make bench` to time.
 
     python -m tools.bench.parts networks --samples 10000
 
-To be run in a project with data/prepared; the parts are named as in `notebook.py`. Imports and
-files are not timed, the start of processes is. Prints what each step took, in seconds, as JSON;
-with --results the arrays that came out are kept.
+Run it in a project with data/prepared. The parts have the same names as in `notebook.py`. The times
+include the start of processes, but no imports and no reading of files. The command prints the
+seconds of each step as JSON. With --results it also writes the resulting arrays.
 """
 
 import argparse
@@ -35,12 +35,12 @@ from tools.shared.arguments import Parser
 
 BEST = {"kernel": "rbf", "C": 10, "gamma": 0.01}
 SAMPLES = "--samples"
-BATCH = 200  # images that scikit-learn's networks learn from at a time
+BATCH = 200  # batch size of scikit-learn's networks
 REPEATS = 300
 
 
 def networks(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
-    """Search the architectures, and fit the best again."""
+    """Search over architectures and refit the best one."""
     dtype = params.data.dtype
     chosen, labels = images.training_set(dataset, samples, SAMPLES)
     pixels = images.scaled(chosen, dtype)
@@ -64,7 +64,7 @@ def networks(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> 
 
 
 def products(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
-    """Time the matrix products of one batch, for each architecture, on as many cores as fits."""
+    """Time the matrix products of one batch for each architecture, on all cores that fits use."""
     inputs, classes = dataset.train_images[0].size, len(dataset.labels)
     batch = min(BATCH, samples)
     layers = [[inputs, *widths, classes] for widths in params.mlp.architectures]
@@ -75,7 +75,8 @@ def products(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> 
     return {
         "batch": np.array(batch),
         "seconds": np.reshape(seconds, (len(layers), -1)).mean(axis=1),
-        # Forward, and backward to the weights; backward to all inputs but the images.
+        # Each layer has a product forward and one for the gradient of its weights. All layers
+        # but the first have one for the gradient of their inputs.
         "operations": np.array(
             [
                 2 * batch * (3 * sum(a * b for a, b in pairwise(widths)) - widths[0] * widths[1])
@@ -86,7 +87,7 @@ def products(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> 
 
 
 def products_of_batch(widths: list[int], batch: int, dtype: str) -> float:
-    """Seconds of the products by which a network of such layers learns from one batch."""
+    """Return the seconds of the matrix products of one training step on one batch."""
     activations = [np.ones((batch, width), dtype) for width in widths]
     weights = [np.ones(shape, dtype) for shape in pairwise(widths)]
     times = []
@@ -102,13 +103,13 @@ def products_of_batch(widths: list[int], batch: int, dtype: str) -> float:
 
 
 def kernel_search(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
-    """Search the kernels."""
+    """Search over kernels."""
     grid = kernels.grid_points(params.svm.grid.kernels)
     return cross_validate(dataset, samples, grid, params, clock)
 
 
 def points(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
-    """Search three points of each kernel."""
+    """Search over three points of each kernel."""
     return cross_validate(dataset, samples, list(ParameterGrid(POINTS)), params, clock)
 
 
@@ -119,7 +120,7 @@ def cross_validate(
     params: Settings,
     clock: Clock,
 ) -> Arrays:
-    """Mean accuracy of each point of a grid."""
+    """Return the mean accuracy of each point of a grid."""
     chosen, labels = images.training_set(dataset, samples, SAMPLES)
     with clock.time("search"):
         accuracy = kernels.cross_validate(
@@ -131,7 +132,7 @@ def cross_validate(
 def svm(
     dataset: Dataset, samples: int, _: Settings, clock: Clock, train_error: bool = True
 ) -> Arrays:
-    """Fit the kernel that won; training error, test error."""
+    """Fit an SVM with the best kernel; predict the test set and the training set."""
     chosen, labels = images.training_set(dataset, samples, SAMPLES)
     with clock.time("fit"):
         model = one_against_one.fit(BEST, chosen, labels, dataset.labels, fits.in_threads("svm"))
@@ -150,24 +151,24 @@ def svm(
 
 
 def large_svm(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
-    """Fit it to many images; test error."""
+    """Fit the SVM to many images; predict the test set."""
     return svm(dataset, samples, params, clock, train_error=False)
 
 
 def clusters(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
-    """Find every number of clusters, and the silhouettes of each."""
+    """Cluster with all k of params.yaml, and compute their silhouettes."""
     return cluster(dataset, samples, params, clock, params.kmeans.k)
 
 
 def ten_clusters(dataset: Dataset, samples: int, params: Settings, clock: Clock) -> Arrays:
-    """Find ten clusters alone, and their silhouettes."""
+    """Find ten clusters and their silhouettes."""
     return cluster(dataset, samples, params, clock, [params.kmeans.clusters])
 
 
 def cluster(
     dataset: Dataset, samples: int, params: Settings, clock: Clock, ks: list[int]
 ) -> Arrays:
-    """Find some numbers of clusters, and the mean silhouette of each."""
+    """Cluster with several k, and compute the mean silhouette of each."""
     chosen, labels = images.training_set(dataset, samples, SAMPLES)
     pixels = images.scaled(chosen, params.data.dtype)
     all_ks, n_init = [*ks, params.kmeans.clusters], params.kmeans.n_init
@@ -199,7 +200,7 @@ PARTS: dict[str, Callable[[Dataset, int, Settings, Clock], Arrays]] = {
 
 
 def main(options: argparse.Namespace, params: Settings) -> None:
-    """Do one part; print what it took."""
+    """Do one part and print its times."""
     clock = Clock()
     arrays = PARTS[options.part](prepared.load(), options.samples, params, clock)
     if options.results:

@@ -1,4 +1,4 @@
-"""What the benchmark measures, and what of it is compared."""
+"""The benchmark's pieces of work, and the comparisons of their results."""
 
 import importlib.util
 from typing import NamedTuple
@@ -13,12 +13,11 @@ QUICK = {
     "svm.samples": 1000,
     "kmeans.samples": 500,
 }
-QUICK_LARGE = 2500  # images, in the place of all
-QUICK_LARGE = 2500  # images, in the place of all
+QUICK_LARGE = 2500  # images, instead of all
 LARGE = 60_000  # all of Fashion-MNIST
 ROUNDS = 3
 
-# What `dvc repro` is asked for. What is in Git and comes out the same would else be taken as done.
+# Arguments of `dvc repro`. Without --force DVC would skip stages whose results are in Git.
 REPRODUCED = {
     "whole": ["--force", "compare"],
     "noise": ["--force", "--single-item", "noise"],
@@ -26,24 +25,25 @@ REPRODUCED = {
 
 
 class Work(NamedTuple):
-    """One thing to be measured.
+    """One piece of work to measure.
 
     Attributes
     ----------
     name
-        A part of `notebook.py` or `parts.py`; `whole`, all of `dvc repro` but the stage `noise`,
-        which the notebook has nothing like; or that stage, `noise`.
+        A part of `notebook.py` or `parts.py`, or `noise`, the stage, which the notebook does not
+        have, or `whole`, which is all of `dvc repro` except `noise`.
     side : {"notebook", "contract", "intelex", "float64", "float32"}
-        The notebook's code: as a user runs it, under the pipeline's arithmetic contract, with
-        scikit-learn-intelex; or the pipeline's, by its dtype.
+        Which code runs: the notebook's as a user runs it, the notebook's under the pipeline's
+        arithmetic contract, the notebook's with scikit-learn-intelex, or the pipeline's with one
+        of both dtypes.
     samples
-        Training images; `whole` takes params.yaml's.
+        Number of training images; `whole` takes the numbers in params.yaml.
     estimated_seconds
-        On two cores, start-up included: in full, and of a quick run.
+        Time on two cores with start-up, of a full and of a quick run.
     rounds
-        How often.
+        Number of repetitions.
     part
-        If it is not the name.
+        Name of the part, if it differs from `name`.
     """
 
     name: str
@@ -54,11 +54,11 @@ class Work(NamedTuple):
     part: str = ""
 
     def __str__(self) -> str:
-        """Name it as the results do."""
+        """Return the name of the work in the results."""
         return f"{self.name}, {self.side}"
 
 
-# What is compared with what, and how.
+# Pairs of results, and the function that compares them.
 COMPARISONS = {
     ("kernel_search, notebook", "kernel_search, float64"): compare.means,
     ("svm, notebook", "svm, float64"): compare.machines,
@@ -75,7 +75,7 @@ COMPARISONS = {
 
 
 def plan(params: Settings, quick: bool) -> list[Work]:
-    """What is measured, in the order of a round."""
+    """List all work in the order of a round."""
     large = QUICK_LARGE if quick else LARGE
     small, many = params.mlp.small_samples, params.mlp.samples
     searched, fitted = params.svm.search_samples, params.svm.samples

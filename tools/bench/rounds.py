@@ -1,4 +1,4 @@
-"""The benchmark: all that is planned, in rounds, of which the medians count."""
+"""Run the benchmark's plan in rounds, and write the results."""
 
 import time
 from collections.abc import Sequence
@@ -10,20 +10,20 @@ from tools.bench import report
 from tools.bench.plan import QUICK, REPRODUCED, ROUNDS, Work, plan
 from tools.bench.session import Session
 
-IDLE_SECONDS = 12  # estimated, of `dvc repro` with nothing to do, again and again
+IDLE_SECONDS = 12  # estimated time of all runs of `dvc repro` with nothing to do
 
 
 def measure(folder: Path, out: Path, quick: bool) -> None:
-    """Measure all that is planned; write results, table and chart.
+    """Measure all planned work; write results, table and chart.
 
     Parameters
     ----------
     folder
-        For clones.
+        Folder for clones.
     out
-        Where results go.
+        Folder for the results.
     quick
-        Few images, in one round.
+        Whether to measure with few images in one round.
     """
     session = Session(folder, quick, QUICK if quick else {})
     works = plan(settings.load(session.clone("float64") / settings.PARAMS), quick)
@@ -46,13 +46,13 @@ def measure(folder: Path, out: Path, quick: bool) -> None:
     session.results["minutes"] = round((time.monotonic() - start) / 60, 1)
     artifacts.write_json(out / report.RESULTS, session.results)
     report.write(out)
-    say(f"\nTable and chart are in {out}.")
+    say(f"\nThe table and the chart are in {out}.")
 
 
 def _say_plan(works: Sequence[Work], quick: bool, minutes: float) -> None:
-    """Say what will be done, and how long it will take."""
-    say(f"The last commit beside the notebook: about {minutes:.0f} minutes on two quiet cores.")
+    """Print the planned work and its expected time."""
+    say(f"Timing notebook and last commit: about {minutes:.0f} minutes on two idle cores.")
     for work in works:
         say(f"   {work}: {work.rounds} x {work.estimated_seconds[quick]:.0f} s")
     if not any(work.side == "intelex" for work in works):
-        say("   scikit-learn-intelex is not installed here, and left out")
+        say("   without scikit-learn-intelex, which is not installed")

@@ -1,4 +1,4 @@
-"""A benchmark under way: its clones of the last commit, and what has been measured in them."""
+"""A running benchmark: its clones of the last commit, and their measurements."""
 
 import json
 import os
@@ -26,14 +26,14 @@ IDLE_ROUNDS = 5
 
 
 class Session:
-    """A benchmark under way.
+    """A running benchmark.
 
     Parameters
     ----------
     folder
-        For the clones.
+        Folder for the clones.
     changes
-        Parameters to be set in the clones.
+        Parameters to set in the clones.
     """
 
     def __init__(self, folder: Path, quick: bool, changes: Mapping[str, Any]) -> None:
@@ -58,7 +58,7 @@ class Session:
         }
 
     def clone(self, dtype: str, number: int = 1) -> Path:
-        """A clone of the last commit, with the dtype set."""
+        """Return a clone of the last commit with this dtype in params.yaml."""
         folder = self.folder / f"{dtype}-{number}"
         if not folder.exists():
             git.check_out(self.commit, folder)
@@ -66,7 +66,7 @@ class Session:
         return folder
 
     def _command(self, work: Work) -> tuple[list[str], Path, dict[str, str]]:
-        """The command of a part, the folder where it runs, and its environment."""
+        """Return the command of a part, its folder and its environment."""
         is_pipeline = work.side.startswith("float")
         folder = self.clone(work.side if is_pipeline else "float64")
         environment = measure.user_environment(folder)
@@ -79,12 +79,12 @@ class Session:
         return [sys.executable, *code, work.part or work.name, *options], folder, environment
 
     def repro(self, folder: Path, *arguments: str) -> measure.Measured:
-        """Run the pipeline in a clone; its raw files come from here."""
+        """Run the pipeline in a clone, with the raw files of this project."""
         environment = measure.pipeline_environment(folder)
         return measure.run(["dvc", "repro", *arguments], folder, environment)
 
     def measure_work(self, work: Work, number: int) -> None:
-        """Measure a work for the first, second, … time, and keep what came out."""
+        """Measure a piece of work in a round, and keep its results."""
         if work.name in REPRODUCED:
             number = number if work.name == "whole" else 1
             measured = self.repro(self.clone(work.side, number), *REPRODUCED[work.name])
@@ -101,13 +101,13 @@ class Session:
         self._compare()
 
     def measure_part(self, work: Work) -> tuple[measure.Measured, dict[str, float], Arrays]:
-        """Measure a part: as a whole, its steps in seconds, what came out."""
+        """Measure a part; return its measurements, the seconds of its steps, and its arrays."""
         measured = measure.run(*self._command(work))
         with np.load(self.folder / "results.npz") as arrays:
             return measured, json.loads(measured.output.splitlines()[-1]), dict(arrays)
 
     def _record(self, name: str, seconds: dict[str, float], memory: int) -> None:
-        """Add to what has been measured."""
+        """Add a measurement to the results."""
         record = self.results["measured"].setdefault(name, {"seconds": {}, "memory_gb": []})
         for step, duration in seconds.items():
             record["seconds"].setdefault(step, []).append(round(duration, 3))
@@ -115,7 +115,7 @@ class Session:
         say(f"   {name}: {sum(seconds.values()):.2f} s, {memory / 1e9:.2f} GB")
 
     def _compare(self) -> None:
-        """Compare what can be compared by now, and say what has not been said."""
+        """Make each comparison once, as soon as both of its results exist, and print it."""
         for (one, other), compare in COMPARISONS.items():
             if one not in self.results["equal"] and {one, other} <= self.arrays.keys():
                 sentence = compare(self.arrays[one], self.arrays[other])
@@ -123,7 +123,7 @@ class Session:
                 say(f"   {one} and {other}: {sentence}")
 
     def measure_idle(self) -> None:
-        """Measure `dvc repro` with nothing to do, and DVC's own start-up beside it."""
+        """Measure `dvc repro` with nothing to do, here and in a trivial project."""
         trivial = self.folder / "nothing"
         trivial.mkdir()
         git.git("init", "--quiet", folder=trivial)
@@ -140,16 +140,16 @@ class Session:
                 self._record(f"nothing, {name}", {"all": measured.seconds}, measured.memory)
 
     def conclude(self) -> None:
-        """Reckon the floor of the networks, and how good the estimates of time left were."""
+        """Compute the time of the networks' matrix products, and the error of the times left."""
         networks, products = (self.arrays[f"{name}, float64"] for name in ("networks", "products"))
         samples, folds = self.results["samples"]["networks"], networks["epochs"].shape[1]
-        # Of each architecture: batches in the search, and in the last fit.
+        # Count the batches of each architecture, in the search and in the refit.
         batches_of_epoch = samples / products["batch"]
         search = networks["epochs"].sum(axis=1) * batches_of_epoch * (folds - 1) / folds
         last = np.zeros_like(search)
         last[networks["best"]] = networks["final_epochs"] * batches_of_epoch
         seconds_of_batch = products["seconds"]
-        # The search keeps all processes busy, the last fit one.
+        # The search uses all processes, the refit only one.
         seconds = search @ seconds_of_batch / concurrency.at_once() + last @ seconds_of_batch
         batches = search + last
         speed = batches @ products["operations"] / (batches @ seconds_of_batch)
@@ -160,7 +160,7 @@ class Session:
 
 
 def notebook_blas(folder: Path) -> str:
-    """Kernels and threads of the BLAS that a user's NumPy has."""
+    """Describe kernels and threads of the BLAS that a user's NumPy has."""
     command = [sys.executable, "-m", "threadpoolctl", "-i", "numpy"]
     libraries = json.loads(measure.run(command, folder, measure.user_environment(folder)).output)
     (blas,) = (library for library in libraries if library["user_api"] == "blas")

@@ -1,1 +1,1 @@
-"""The pipeline on drawn garments, and what `make` does first."""
+"""Run the pipeline on drawn garments; `make` does so if it cannot get the real images."""

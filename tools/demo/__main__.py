@@ -1,9 +1,9 @@
-"""The whole pipeline on drawn garments, in a temporary clone: no network, under two minutes.
+"""Run the whole pipeline on drawn garments, without a network, in under two minutes.
 
     python -m tools.demo
 
-Prints the metrics, and leaves them and the pictures in `dvc_plots/demo`. The project itself,
-its data and its results are not touched.
+The demo runs in a temporary clone. It prints the metrics and writes them and the pictures to
+`dvc_plots/demo`. The project, its data and its results stay as they are.
 """
 
 from stages.files.settings import Settings
@@ -12,7 +12,7 @@ from tools.demo import drawn_garments
 
 
 def main(_: Settings) -> None:
-    """Run the demo: its numbers are its own, whatever params.yaml says."""
+    """Run the demo, which sets its own parameters."""
     drawn_garments.run()
 
 

@@ -1,4 +1,4 @@
-"""The whole pipeline on drawn garments, in a temporary clone of the project."""
+"""Run the whole pipeline on drawn garments, in a temporary clone of the project."""
 
 import shutil
 import subprocess
@@ -13,9 +13,9 @@ from tools.shared.environment import use_this_python
 from tools.shared.params import set_params
 
 RESULTS = Path("dvc_plots/demo")
-FOLDER = "data/drawn-garments"  # where params.yaml looks for the drawn images
+FOLDER = "data/drawn-garments"  # where params.yaml expects the drawn images
 
-# Small enough for two minutes, large enough for the pictures to mean something.
+# Small enough to run in two minutes, large enough for meaningful pictures.
 PARAMS = {
     "data.dataset": "drawn-garments",
     "mlp.small_samples": 200,
@@ -27,7 +27,7 @@ PARAMS = {
 
 
 def run() -> None:
-    """Clone, draw, run, show; results go to `RESULTS`."""
+    """Run the pipeline on drawn garments, copy the results to `RESULTS`, print the metrics."""
     use_this_python()
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder, "demo")
@@ -37,7 +37,7 @@ def run() -> None:
             set_params(clone / "params.yaml", PARAMS)
             subprocess.run(["dvc", "repro"], cwd=clone, check=True)
         except subprocess.CalledProcessError as error:
-            raise UserError(f"The demo ended early: {' '.join(error.cmd)} failed.") from None
+            raise UserError(f"The demo stopped: `{' '.join(error.cmd)}` failed.") from None
         shutil.rmtree(RESULTS, ignore_errors=True)
         for results in ("metrics", "plots"):
             shutil.copytree(clone / results, RESULTS / results)

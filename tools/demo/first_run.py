@@ -1,9 +1,9 @@
-"""What `make` does: the pipeline, or, where its images cannot be had, the demo.
+"""Run the pipeline, or the demo if the images cannot be downloaded; `make` runs this.
 
     python -m tools.demo.first_run
 
-A first try ends in something to look at. Nothing is substituted where a mirror was named, or CI
-is set.
+A first try should end with results to look at. If FASHION_MNIST_MIRROR or CI is set, the demo does
+not replace the pipeline.
 """
 
 import os
@@ -18,17 +18,20 @@ from tools.shared.environment import use_this_python
 
 
 def main(params: Settings) -> None:
-    """Bring the images; run the pipeline on them."""
+    """Fetch the images and run the pipeline on them."""
     try:
         fetch.main(params)
     except sources.NoSourceError as error:
-        # A mirror that was named should have been right.
+        # Whoever names a mirror wants results on its images, not the demo.
         if os.environ.get("CI") or os.environ.get(sources.MIRROR):
             raise
-        say(f"{error}\n\n{'*' * 78}\nRUNNING THE DEMO INSTEAD, on drawn garments: none of the")
-        say(f"numbers and pictures below are those of the real images.\n{'*' * 78}\n")
+        say(f"{error}\n\n{'*' * 78}\nRUNNING THE DEMO INSTEAD, on drawn garments:")
+        say(f"no number or picture below comes from the real images.\n{'*' * 78}\n")
         drawn_garments.run()
-        say(f"For the real images: make {sources.MIRROR}=FOLDER-OR-URL, or with a network, make.")
+        say(
+            f"To use the real images, run `make {sources.MIRROR}=FOLDER-OR-URL`, or connect to the "
+            "internet and run `make`."
+        )
     else:
         use_this_python()
         os.execvp("dvc", ["dvc", "repro"])

@@ -1,1 +1,1 @@
-"""What the pages for people are made of: results of a revision, blocks, Markdown and HTML."""
+"""Parts of review and report: results of a revision, blocks of a page, Markdown and HTML."""

@@ -1,6 +1,6 @@
-"""What a page is made of, whether it is written as Markdown or as HTML.
+"""Blocks of a page, which `markdown` and `web` render.
 
-Text is plain, but for **two stars** around what is bold and `back ticks` around what is code.
+Text is plain, except for **two stars** around bold text and `back ticks` around code.
 """
 
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from stages.learn.images import Bytes
 
 
 class Heading(NamedTuple):
-    """A title, and how deep it lies: 1 for that of the page."""
+    """A title and its level: 1 is the title of the page."""
 
     text: str
     level: int = 2
@@ -22,13 +22,13 @@ class Text(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The sentence that a page is read for."""
+    """The main finding of a page."""
 
     text: str
 
 
 class Caution(NamedTuple):
-    """What is to be known before anything else is believed."""
+    """A warning that limits what the page's results mean."""
 
     text: str
 
@@ -39,11 +39,11 @@ class Table(NamedTuple):
     Attributes
     ----------
     rows
-        As many cells as the head has.
+        Rows of as many cells as the head has.
     numbers
-        So many columns, the last ones, are numbers.
+        Number of columns, counted from the last, that hold numbers.
     folded
-        Whether it is long, and shown where the reader asks for it.
+        Whether the HTML page shows the table only when the reader opens it.
     """
 
     title: str
@@ -54,12 +54,12 @@ class Table(NamedTuple):
 
 
 class Bars(NamedTuple):
-    """Bars drawn with letters, where there are no pictures.
+    """A bar chart of characters, for Markdown only.
 
     Attributes
     ----------
     series
-        A value for each name, by revision.
+        Values in the order of the names, by revision.
     """
 
     title: str
@@ -68,26 +68,26 @@ class Bars(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A Vega-Lite chart, where there are pictures."""
+    """A Vega-Lite chart, for HTML only."""
 
     title: str
     spec: dict[str, Any]
 
 
 class Picture(NamedTuple):
-    """A PNG file, where there are pictures."""
+    """A PNG file, for HTML only."""
 
     title: str
     content: bytes
 
 
 class Gallery(NamedTuple):
-    """Images of the dataset, each with a caption, where there are pictures.
+    """Images of the dataset, each with a caption, for HTML only.
 
     Attributes
     ----------
     images : uint8 array of shape (n_images, height, width)
-        0 is drawn white, 255 black.
+        Pixels, of which 0 is drawn white and 255 black.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Which class is taken for which: matrices, and what of them differs between two models."""
+"""Confusion matrices, and their difference between two models."""
 
 from typing import Any
 
@@ -11,35 +11,35 @@ PAIRS_NAMED = 10
 
 
 def matrix(classes: int, actual: Labels, predicted: Labels) -> Labels:
-    """Count the images of each class by what they are taken for.
+    """Count the images of each class by predicted class.
 
     Returns
     -------
     int64 array of shape (n_classes, n_classes)
-        Rows are true labels.
+        Confusion matrix, whose rows are true labels.
     """
     cells = np.bincount(actual * classes + predicted, minlength=classes**2)
     return cells.reshape(classes, classes)
 
 
 def compared(names: list[str], old: Labels, new: Labels) -> list[Block]:
-    """Two matrices side by side in one table, and their difference as a chart.
+    """Show two matrices in one table, and their difference as a chart.
 
     Parameters
     ----------
     names
-        Of the classes.
+        Names of the classes.
     old, new : int64 arrays of shape (n_classes, n_classes)
     """
-    title = "Confusion matrix, old → new where they differ: rows are true labels"
+    title = "Confusion matrix, old → new where they differ; rows are true labels"
     return [
         Table(title, ["", *names], changes(names, old, new), len(names), folded=True),
-        Chart("Difference of the confusion matrices, new less old", _chart(names, new - old)),
+        Chart("Difference of the confusion matrices, new minus old", _chart(names, new - old)),
     ]
 
 
 def changes(names: list[str], old: Labels, new: Labels) -> list[list[str]]:
-    """Rows of a table of two matrices: each cell once where both agree."""
+    """Return rows of a table of two matrices; a cell shows one number where both agree."""
     return [
         [name, *(str(a) if a == b else f"{a} → {b}" for a, b in zip(*pair, strict=True))]
         for name, *pair in zip(names, old.tolist(), new.tolist(), strict=True)
@@ -47,14 +47,14 @@ def changes(names: list[str], old: Labels, new: Labels) -> list[list[str]]:
 
 
 def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
-    """A Vega-Lite chart of the difference of two matrices: mistakes that grew are orange."""
+    """Draw the difference of two matrices; cells with more mistakes are orange."""
     largest = int(np.abs(difference).max()) or 1
     values = [
         {
             "actual": names[i],
             "predicted": names[j],
             "moved": int(difference[i, j]),
-            # More of what is right is good, more of what is wrong is not.
+            # More images on the diagonal are better, more off the diagonal are worse.
             "worse": int(difference[i, j] if i != j else -difference[i, j]),
         }
         for i, j in np.ndindex(difference.shape)
@@ -63,8 +63,8 @@ def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "title": {
-            "text": "Confusion matrices: new less old",
-            "subtitle": "Cell: images more or fewer; orange is worse, blue is better",
+            "text": "Confusion matrices: new minus old",
+            "subtitle": "Cell: change in the number of images; orange is worse, blue is better",
             "anchor": "start",
             "offset": 12,
         },
@@ -104,7 +104,7 @@ def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
 
 
 def most_confused(names: list[str], counts: Labels) -> list[list[str]]:
-    """The pairs of classes that are taken for each other most often.
+    """Return the most frequent confusions of a true class with another class.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A page as Markdown, complete without pictures."""
+"""Render a page as Markdown, complete without pictures."""
 
 import re
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from tools.pages.blocks import (
     Verdict,
 )
 
-WIDTH = 30  # letters of the longest bar
+WIDTH = 30  # characters of the longest bar
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def render(blocks: Sequence[Block]) -> str:
-    """Blocks as a Markdown document; charts and pictures are left to the page."""
+    """Render blocks as a Markdown document, without charts and pictures."""
     return "\n\n".join(filter(None, map(_of_block, blocks))) + "\n"
 
 
@@ -42,7 +42,7 @@ def _of_block(block: Block) -> str:
 
 
 def table(head: list[str], rows: list[list[str]], numbers: int) -> str:
-    """A table whose last columns are numbers."""
+    """Render a table, whose last columns hold numbers."""
     rule = ["---"] * (len(head) - numbers) + ["---:"] * numbers
     first, *others = ([escaped(cell) for cell in row] for row in (head, *rows))
     lines = [first, rule, *others]
@@ -50,7 +50,7 @@ def table(head: list[str], rows: list[list[str]], numbers: int) -> str:
 
 
 def _bars(title: str, names: list[str], series: dict[str, list[float]]) -> str:
-    """Bars from just below the least value to the largest: differences would else not be seen."""
+    """Draw bars that begin just below the smallest value, so that differences are visible."""
     lengths = [value for values in series.values() for value in values]
     low, high = min(lengths), max(lengths)
     low -= (high - low or 1) / WIDTH
@@ -66,13 +66,13 @@ def _bars(title: str, names: list[str], series: dict[str, list[float]]) -> str:
 
 
 def _bar(share: float) -> str:
-    """A bar in eighths of a letter, for a share from 0 to 1 of the longest."""
+    """Draw a bar to an eighth of a character, for a share from 0 to 1 of the longest bar."""
     whole, eighths = divmod(round(share * WIDTH * 8), 8)
     return "█" * whole + EIGHTHS[eighths].strip()
 
 
 def escaped(text: str) -> str:
-    """Text as it is read, where Markdown, HTML or a table would see signs in it; code stays."""
+    """Escape what Markdown, HTML or a table would interpret; code stays as it is."""
     parts = re.split(r"(\*\*|`[^`]*`)", " ".join(text.split("\n")))
     plain = (re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", part) for part in parts[::2])
     marked = (part.replace("|", r"\|") for part in [*parts[1::2], ""])

@@ -1,4 +1,4 @@
-"""The frame of a program that writes a page: its two files, and its errors."""
+"""Run a program that writes a page: write both files, report errors."""
 
 import io
 import sys
@@ -16,7 +16,7 @@ from tools.pages.blocks import Block
 
 
 def write(folder: Path, name: str, blocks: Sequence[Block]) -> None:
-    """Write a page as Markdown and as HTML, and say where."""
+    """Write a page as Markdown and as HTML, and print both paths."""
     for suffix, render in ((".md", markdown.render), (".html", web.render)):
         path = folder / f"{name}{suffix}"
         artifacts.write(path, render(blocks).encode())
@@ -24,9 +24,9 @@ def write(folder: Path, name: str, blocks: Sequence[Block]) -> None:
 
 
 def run(program: Callable[[], None]) -> None:
-    """Run a program that reads results as Git has them, whatever somebody made of them."""
+    """Run a program that reads results from Git; exit with one sentence if they are damaged."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # letters of a name that a terminal lacks
+        sys.stdout.reconfigure(errors="replace")  # the terminal may lack characters of a name
     try:
         program()
     except UserError as error:
@@ -37,5 +37,5 @@ def run(program: Callable[[], None]) -> None:
         message = " ".join(str(error).split())
         sys.exit(
             f"The results cannot be read ({type(error).__name__}: {message}): "
-            "`python -m tools.verify --quick REVISION` says whether they are what stages wrote."
+            "`python -m tools.verify --quick REVISION` checks whether the stages wrote them."
         )

@@ -1,7 +1,6 @@
-"""The results of a revision, from what Git holds of it.
+"""Read the results of a revision from Git alone.
 
-No model and no image is needed: metrics, tables and `dvc.lock` are in Git, and a revision that
-was pulled without DVC's cache is looked at like any other.
+Metrics, tables and `dvc.lock` are in Git. Nothing here needs a model, an image or DVC's cache.
 """
 
 import io
@@ -30,63 +29,63 @@ EXPERIMENTS = "refs/exps/"
 WORKSPACE = "workspace"
 KERNEL = ("C", "gamma", "degree")
 LABELS = ("actual", "predicted", "label")  # columns that hold labels
-TEXT = ("architecture", *LABELS, *KERNEL)  # columns that are no numbers
+TEXT = ("architecture", *LABELS, *KERNEL)  # columns that are read as text
 
 
 class Model:
-    """Where the results of a model are.
+    """A model, and where its results are.
 
     Attributes
     ----------
     name
-        For people.
+        Name that pages show.
     stem
-        In the name of its table of predictions.
+        Beginning of the name of its table of predictions.
     path
-        Its place in the metrics, and in those of the noise.
+        Keys that lead to its metrics, and to its errors over draws in `metrics/noise.json`.
     """
 
     def __init__(self, name: str, stem: str, *path: str) -> None:
         self.name, self.stem, self.path = name, stem, path
 
     def of(self, metrics: dict[str, Any]) -> dict[str, Any]:
-        """What metrics say of it."""
+        """Return the model's part of the metrics."""
         for step in self.path:
             metrics = metrics[step]
         return metrics
 
 
 MODELS = [
-    Model("network, few images", "mlp_small", "mlp", "small"),
-    Model("network, many images", "mlp", "mlp", "large"),
+    Model("network (few images)", "mlp_small", "mlp", "small"),
+    Model("network (many images)", "mlp", "mlp", "large"),
     Model("SVM", "svm", "svm"),
 ]
 
 
 class Folds(NamedTuple):
-    """Accuracy in each fold of a cross-validation of so many images."""
+    """Number of images in a cross-validation, and the accuracy in each fold."""
 
     samples: int
     accuracy: npt.NDArray[np.float64]
 
     @property
     def mean(self) -> float:
-        """Mean of the folds."""
+        """Mean accuracy of the folds."""
         return float(self.accuracy.mean())
 
 
 def architecture(name: str, samples: int) -> str:
-    """A network of the search in words."""
+    """Name a network of the search."""
     return f"{name} units, {samples:,} images"
 
 
 def commit_of(name: str | None) -> str:
-    """The commit that a revision or an experiment's name stands for; None is the workspace.
+    """Return the commit that a revision or experiment names; None means the workspace.
 
     Raises
     ------
     UserError
-        If there is none, or several experiments have that name.
+        If no revision or experiment has this name, or if several experiments do.
     """
     if name is None:
         with Repo() as repo:
@@ -99,13 +98,13 @@ def commit_of(name: str | None) -> str:
         if len(namesakes) != 1:
             raise UserError(
                 f"{name} is {'no' if not namesakes else 'more than one'} revision or experiment: "
-                "`git branch` and `dvc exp list --all` show what there is."
+                "`git branch` and `dvc exp list --all` list them."
             ) from None
         return git.git("rev-parse", namesakes[0])
 
 
 class Results:
-    """What a revision holds.
+    """Results of a revision.
 
     Parameters
     ----------
@@ -118,53 +117,53 @@ class Results:
         self.commit = commit_of(name)
 
     def content(self, path: str) -> bytes | None:
-        """A file of the revision; None if there is none."""
+        """Read a file of the revision; None if there is none."""
         return git.content_of(self.commit, path)
 
     def needed(self, path: str) -> bytes:
-        """A file of the revision.
+        """Read a file that the revision must have.
 
         Raises
         ------
         UserError
-            If there is none.
+            If the revision does not have it.
         """
         content = self.content(path)
         if content is None:
             raise UserError(
-                f"{self.name} has no {path}, so there are no results to look at: `dvc repro`, "
-                "and commit what it writes."
+                f"{self.name} has no {path}, so its results are not complete. Run `dvc repro` and "
+                "commit the results."
             )
         return content
 
     @cached_property
     def params(self) -> dict[str, Any]:
-        """What params.yaml says, by dotted key; a list is one value."""
+        """Parameters in params.yaml, by dotted key; a list is one value."""
         values = YAML(typ="safe").load(self.needed("params.yaml"))
         (by_key,) = pd.json_normalize(values).to_dict("records")
         return by_key
 
     @cached_property
     def stages(self) -> dict[str, Any]:
-        """What dvc.lock says of each stage."""
+        """Entry of each stage in dvc.lock."""
         stages: dict[str, Any] = YAML(typ="safe").load(self.needed("dvc.lock"))["stages"]
         return stages
 
     def outs(self, folder: str) -> list[str]:
-        """Paths of the outputs in a folder, as dvc.lock has them."""
+        """List the paths of the outputs in a folder, in the order of dvc.lock."""
         paths = (out["path"] for stage in self.stages.values() for out in stage.get("outs", []))
         return [path for path in paths if path.startswith(f"{folder}/")]
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """Metrics, by the name of their file."""
+        """Content of each metrics file, by its name without the ending."""
         return {Path(path).stem: json.loads(self.needed(path)) for path in self.outs("metrics")}
 
     def noise(self, model: Model) -> dict[str, Any] | None:
-        """Test errors of a model on other draws.
+        """Return a model's test errors over other draws of the training set.
 
-        None where they were not measured, or where draws could not differ enough to tell: if a
-        model is fitted to more than half of all images, most of two draws are the same.
+        The result is None if there are none. It is None too if the model is fitted to more than
+        half of all images: two draws would then share most images, and differ too little.
         """
         if "noise" not in self.metrics:
             return None
@@ -173,7 +172,7 @@ class Results:
         return model.of(self.metrics["noise"]) if disjoint_draws else None
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table of `plots/`."""
+        """Read a table of `plots/`."""
         content = io.BytesIO(self.needed(f"plots/{name}.csv"))
         return pd.read_csv(content, dtype=dict.fromkeys(TEXT, str), keep_default_na=False)
 
@@ -185,7 +184,7 @@ class Results:
         return labels
 
     def predictions(self, model: Model) -> tuple[Labels, Labels]:
-        """True and predicted labels of the test images."""
+        """Return the true and the predicted labels of the test images."""
         table = self.table(f"{model.stem}_predictions")
         actual, predicted = (
             pd.Categorical(table[column], self.labels).codes.astype(np.int64)
@@ -194,7 +193,7 @@ class Results:
         return actual, predicted
 
     def networks(self) -> dict[str, Folds]:
-        """Cross-validation of each architecture, with few images and many, in their order."""
+        """Return the folds of each architecture, in the order of the searches."""
         return {
             architecture(name, samples): Folds(samples, accuracy.to_numpy())
             for (samples, name), accuracy in self.table("mlp_cv").groupby(
@@ -203,7 +202,7 @@ class Results:
         }
 
     def kernels(self) -> dict[str, Folds]:
-        """Cross-validation of each kernel, in the order of the search."""
+        """Return the folds of each kernel, in the order of the search."""
         table = self.table("svm_cv")
         names = [
             ", ".join([row["kernel"]] + [f"{key} = {row[key]}" for key in KERNEL if row[key]])
@@ -216,16 +215,16 @@ class Results:
         }
 
     def order(self, samples: int) -> Labels:
-        """Places in the file of the first so many training images."""
+        """Return the places in the file of the first training images in the seed's order."""
         count = sum(self.metrics["data"]["train"].values())
         return images.order(count, self.params["seed"])[:samples]
 
     def silhouettes(self, k: int) -> pd.DataFrame:
-        """Silhouette and cluster of each image, for a number of clusters that has them.
+        """Read the silhouette and cluster of each image, for a k that has them in the table.
 
         Returns
         -------
-        Columns cluster, label and silhouette, by the image's place in the file of training images.
+        Columns cluster, label and silhouette, indexed by the image's place in the training file.
         """
         table = self.table("silhouette_samples")
         table = table[table["k"] == k]
@@ -234,22 +233,22 @@ class Results:
 
     @cached_property
     def data(self) -> str:
-        """What dvc.lock says of the raw files: the same where the data is."""
+        """Hash of the raw files in dvc.lock, which identifies the data."""
         return next(out["md5"] for out in self.stages["fetch"]["outs"] if out["path"] == "data/raw")
 
     @cached_property
     def repo(self) -> Repo:
-        """The revision as DVC reads it."""
+        """DVC's view of the revision."""
         return Repo(rev=self.commit)
 
     @cached_property
     def code(self) -> dict[str, str]:
-        """Hash of each file that a stage is made of, by path, and of the pipeline file."""
+        """Hash of each file of code that a stage depends on, and of dvc.yaml, by path."""
         return git.hashes_of(self.commit, pipeline.code(self.repo))
 
     @cached_property
     def packages(self) -> dict[str, str]:
-        """Versions of the packages, by name; none where no stage depends on a lock of them."""
+        """Versions of the packages, by name; empty if no stage depends on a lock file."""
         lock = pipeline.lock_of_packages(self.repo)
         lines = self.needed(lock).decode().splitlines() if lock else []
         pins = (line.partition("==") for line in lines if line[:1].isalnum())
@@ -257,7 +256,7 @@ class Results:
 
     @cached_property
     def charts(self) -> dict[str, str]:
-        """Titles of DVC's charts, by the path of the table that they show."""
+        """Titles of DVC's charts, by the path of the table that each shows."""
         entries = YAML(typ="safe").load(self.needed("dvc.yaml"))["plots"]
         dataset = self.params["data.dataset"]
         return {
@@ -270,11 +269,11 @@ class Results:
 
     @cached_property
     def stale(self) -> list[str]:
-        """Where results or code disagree with dvc.lock: a sentence each."""
+        """Disagreements of results or code with dvc.lock, each a sentence."""
         return [*checks.check_results(self.repo).wrong, *checks.check_inputs(self.repo).wrong]
 
     def test_images(self, actual: Labels) -> Bytes | None:
-        """The test images; None where images with these labels are not at hand."""
+        """Read the test images; None if the workspace has no images with these labels."""
         try:
             dataset = prepared.load()
         except (OSError, UserError):
@@ -285,18 +284,18 @@ class Results:
 
 
 def contingency(results: Results) -> pd.DataFrame:
-    """Images of each label, in its order (rows), by their clusters (columns)."""
+    """Count the images of each label (rows, in order) in each cluster (columns)."""
     table = results.table("contingency")
     return table.pivot_table("count", "label", "cluster", "sum", 0, sort=False)
 
 
 def draws(noise: dict[str, Any] | None) -> str:
-    """Mean and standard deviation of test errors on other draws; – where there are none."""
+    """Format mean and standard deviation of the test errors over draws; – if there are none."""
     return f"{noise['test_error_mean']:.4f} ± {noise['test_error_std']:.4f}" if noise else "–"
 
 
 def plots(old: Results, new: Results) -> dict[str, dict[str, Any]]:
-    """The Vega-Lite charts of DVC's page, two revisions side by side or in one, by title."""
+    """Return the Vega-Lite charts of DVC's page of two revisions, by title."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "dvc", "plots", "diff", old.commit, new.commit]
         options = ["--json", "--out", folder]
@@ -316,7 +315,7 @@ def plots(old: Results, new: Results) -> dict[str, dict[str, Any]]:
 
 
 def _with_labels_in_order(spec: Any, labels: list[str]) -> Any:
-    """A chart whose labels come in the order of params.yaml, and not of the alphabet."""
+    """Sort the labels of a chart in the order of params.yaml, not of the alphabet."""
     if isinstance(spec, list):
         return [_with_labels_in_order(item, labels) for item in spec]
     if not isinstance(spec, dict):

@@ -1,4 +1,4 @@
-"""A page as one HTML file: charts, images and all, light or dark, with nothing to be fetched."""
+"""Render a page as one HTML file, light or dark, that contains its charts and images."""
 
 import base64
 import html
@@ -26,12 +26,12 @@ from tools.pages.blocks import (
 from tools.plots import VEGA_LITE
 
 STYLE = Path(__file__).with_name("page.css")
-LONG_CELL = 40  # letters; it wants room
-ZOOM = 3  # pixels of the screen for one of an image
+LONG_CELL = 40  # characters; a longer cell gets a wide column
+ZOOM = 3  # pixels on the screen for each pixel of an image
 
 
 def render(blocks: Sequence[Block]) -> str:
-    """Blocks as an HTML document."""
+    """Render blocks as an HTML document."""
     title = next(block.text for block in blocks if isinstance(block, Heading))
     body = "\n".join(filter(None, map(_of_block, blocks)))
     return (
@@ -67,13 +67,13 @@ def _of_block(block: Block) -> str:
 
 
 def inline(text: str) -> str:
-    """Text with **bold** and `code`."""
+    """Render text with **bold** and `code`."""
     text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(text))
     return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
 
 
 def _scrolling(tag: str, title: str, content: str, kind: str) -> str:
-    """What may be wider than the page, and is then moved within itself, by keys too."""
+    """Wrap content that may be wider than the page, so that mouse and keys can scroll it."""
     return (
         f'<{tag} class="{kind} scrolls" tabindex="0" role="group" '
         f'aria-label="{html.escape(title)}">{content}</{tag}>'
@@ -88,7 +88,7 @@ def _table(block: Table) -> str:
             "number" if i >= first_number else "long" if len(cell) > LONG_CELL else "text"
             for i, cell in enumerate(cells)
         ]
-        # A head without words is none.
+        # An empty head is no header cell.
         tags = [tag if cell else "td" for cell in cells]
         return "".join(
             f"<{tag} class={kind}>{inline(cell)}</{tag}>"
@@ -121,12 +121,12 @@ def _gallery(block: Gallery) -> str:
 
 
 def png(image: Bytes) -> bytes:
-    """An image of the dataset as a PNG file: 0 is white."""
+    """Encode an image of the dataset as PNG, with 0 as white."""
     file = io.BytesIO()
     Image.fromarray(255 - image).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
 def embedded(kind: str, content: bytes) -> str:
-    """The address of a content that is its own address."""
+    """Return a data: URL that contains the content itself."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

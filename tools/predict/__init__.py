@@ -1,1 +1,1 @@
-"""What do image files show?"""
+"""Classify image files with a model of the pipeline."""

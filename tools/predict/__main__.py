@@ -1,14 +1,15 @@
-"""What do image files show? Classify them with a model of the pipeline.
+"""Classify image files with a model of the pipeline.
 
     python -m tools.predict shirt.jpg
-    python -m tools.predict *.png --model mlp     # svm, mlp, or mlp-small, which saw few images
-    python -m tools.predict shoe.png --preview    # also, in letters, what the model sees of it
-    python -m tools.predict *.png --json          # for a program
-    python -m tools.predict digit.png --as-is     # framed as the dataset's images are: only scale
+    python -m tools.predict *.png --model mlp     # svm, mlp, or mlp-small (few training images)
+    python -m tools.predict shoe.png --preview    # also print what the model sees, as ASCII art
+    python -m tools.predict *.png --json          # print JSON only
+    python -m tools.predict digit.png --as-is     # do not crop: the image is already framed
 
-One thing in each, on a plain background, light or dark; any size, colour or grey. It is cut out,
-fills the image and has a white pixel, as things in Fashion-MNIST. What is no image is named, and
-the others are classified; the exit code is 1 then. The model has to be the one that dvc.lock names.
+Each image should show one thing on a plain background, light or dark, in any size, colour or grey.
+The command crops the image to the thing, scales it and raises its contrast, as in Fashion-MNIST. If
+a file is no image, the command names it, classifies the other files and ends with exit code 1. The
+model file must have the hash in dvc.lock.
 """
 
 import argparse
@@ -27,10 +28,10 @@ from tools.shared.arguments import Parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Classify, and give the exit code."""
+    """Classify the files and return the exit code."""
     options = parse(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # letters of a name that a terminal lacks
+        sys.stdout.reconfigure(errors="replace")  # the terminal may lack characters of a name
     try:
         all_read = files.predict(
             options.files,
@@ -53,10 +54,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--model", choices=KINDS, default="svm", help="default: svm")
-    parser.add_argument("--as-is", action="store_true", help="cut nothing off, only scale")
+    parser.add_argument("--as-is", action="store_true", help="do not crop the image; only scale it")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--preview", action="store_true", help="draw what the model sees, in letters")
-    form.add_argument("--json", action="store_true", help="print JSON, and nothing else")
+    form.add_argument(
+        "--preview", action="store_true", help="print what the model sees as ASCII art"
+    )
+    form.add_argument("--json", action="store_true", help="print JSON only")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""From image files to labels, printed as lines, as a table, or as JSON."""
+"""Classify image files; print the labels as lines, as a table, or as JSON."""
 
 import json
 import sys
@@ -18,23 +18,23 @@ from tools.predict.photos import Photo
 def predict(
     files: Sequence[Path], model_name: str, *, as_is: bool, preview: bool, as_json: bool
 ) -> bool:
-    """Classify image files and print what was found; whether all of them could be read.
+    """Classify image files and print the labels; return whether all files could be read.
 
     Parameters
     ----------
     model_name
         A key of `model.KINDS`.
     as_is
-        Whether nothing is cut off, only scaled.
+        Whether images are scaled but not cropped.
     preview
-        Whether each image is drawn too, as the model sees it.
+        Whether each image is also printed as the model sees it.
     as_json
-        Whether JSON is printed, and nothing else.
+        Whether only JSON is printed.
 
     Raises
     ------
     UserError
-        If the model is not the one that dvc.lock names.
+        If the model file does not have the hash in dvc.lock.
     """
     trained = model.load(model_name)
     read: dict[Path, Photo] = {}
@@ -60,7 +60,7 @@ def predict(
 
 
 def _predictions(trained: model.Trained, read: dict[Path, Photo]) -> list[dict[str, Any]]:
-    """File, label, score and how it was read, for each file."""
+    """Classify the images; return file, label, score and steps of reading of each."""
     images = np.stack([photo.image for photo in read.values()])
     labels, scores = model.classify(trained.estimator, images)
     return [
@@ -77,7 +77,7 @@ def _predictions(trained: model.Trained, read: dict[Path, Photo]) -> list[dict[s
 
 
 def _show(predictions: list[dict[str, Any]], title: str) -> None:
-    """Print predictions: of one file in lines, of many as a table."""
+    """Print the prediction for one file as lines, or those for several as a table."""
     rows = [
         [photos.printable(Path(p["file"])), p["label"], f"{p['score']:.3f}", p["read_as"]]
         for p in predictions

@@ -1,4 +1,4 @@
-"""A model of the pipeline: read if it is the one that dvc.lock names, and asked about images."""
+"""Load a model of the pipeline whose hash is in dvc.lock, and predict with it."""
 
 import hashlib
 import json
@@ -21,12 +21,12 @@ KINDS = {"svm": SVC, "mlp": MLPClassifier, "mlp-small": MLPClassifier}
 
 
 class Trained(NamedTuple):
-    """A model, and what it was trained on.
+    """A model, and the classes and image size of its training set.
 
     Attributes
     ----------
     labels
-        Names of the classes, in the order of the model's.
+        Names of the classes, in the order of the model's classes.
     shape
         Height and width of an image.
     """
@@ -37,7 +37,7 @@ class Trained(NamedTuple):
 
 
 def load(name: str) -> Trained:
-    """Read a model, after a check that it is the one that dvc.lock names.
+    """Load a model after checking its hash against dvc.lock.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def load(name: str) -> Trained:
     Raises
     ------
     UserError
-        If it is not, or there is none.
+        If the model is missing or its hash differs.
     """
     path, about_data = Path(f"models/{name.replace('-', '_')}.skops"), Path("metrics/data.json")
     try:
@@ -66,37 +66,39 @@ def load(name: str) -> Trained:
         raise UserError(
             f"{LOCK} is missing here: run from the project, after `dvc repro`."
         ) from None
-    # Not YAML, a conflict that Git left in it, a stage that has not been run.
+    # The file is no YAML, has conflict marks of Git, or lacks a stage that has not run.
     except Exception:
-        raise UserError(f"{LOCK} lacks what `dvc repro` writes there: run it first.") from None
+        raise UserError(
+            f"{LOCK} has no results of `prepare` or of the model. Run `dvc repro` first."
+        ) from None
     _content(path, hashes.get(str(path)), "dvc checkout --force")
     text = _content(about_data, hashes.get(str(about_data)), "git restore")
     if fitted_to != {hashes[str(prepared.FOLDER)]}:
         raise UserError(
-            f"{path} was fitted to other images than {LOCK} has labels of: `dvc repro`."
+            f"{path} was fitted to a different dataset than the one in {LOCK}. Run `dvc repro`."
         )
     height, width = map(int, json.loads(text)["image_shape"].split("x"))
     return Trained(labels, (height, width), models.read(path, KINDS[name], height * width))
 
 
 def _content(path: Path, stated_hash: str | None, restore: str) -> bytes:
-    """Content of a file if it has the hash in dvc.lock; else an error names what restores it."""
+    """Read a file that must have the hash in dvc.lock; the error names a command to restore it."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise UserError(
-            f"{path} is missing: `dvc repro` makes it, `dvc pull` brings it if there is a remote."
+            f"{path} is missing: `dvc repro` makes it, or `dvc pull` fetches it from a remote."
         ) from None
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != stated_hash:
         raise UserError(
-            f"{path} is not the one that {LOCK} names: `{restore} {path}` brings that back, "
-            "`dvc repro` makes it anew."
+            f"{path} does not have the hash in {LOCK}: `{restore} {path}` restores it, "
+            "`dvc repro` makes it again."
         )
     return content
 
 
 def classify(estimator: MLPClassifier | SVC, chosen: Bytes) -> tuple[Labels, Floats]:
-    """Predict the labels of images, each with its score.
+    """Predict the labels of images, and the score of each.
 
     Parameters
     ----------
@@ -105,10 +107,10 @@ def classify(estimator: MLPClassifier | SVC, chosen: Bytes) -> tuple[Labels, Flo
     Returns
     -------
     predicted : int64 array of shape (n_images,)
-        As the estimator's `predict` gives them.
+        Labels that the estimator's `predict` gives.
     scores : float64 array of shape (n_images,)
-        Of these labels: of a network the probability; of an SVC what its `decision_function`
-        gives, through matrix products.
+        Score of each predicted label: the probability for a network, the value of the decision
+        function for an SVC, here computed through matrix products.
     """
     if isinstance(estimator, SVC):
         gamma, vectors = one_against_one.learned(estimator)
@@ -121,11 +123,11 @@ def classify(estimator: MLPClassifier | SVC, chosen: Bytes) -> tuple[Labels, Flo
 
 
 def meaning_of_score(estimator: MLPClassifier | SVC) -> str:
-    """Say what a score is."""
+    """Explain the score in one line."""
     if isinstance(estimator, SVC):
         others = len(estimator.classes_) - 1
         return (
-            f"score: how many of the other {others} labels it wins against, and up to 1/3 for how "
-            "clearly"
+            f"score: value of the SVM's decision function: pairwise votes won (of {others}), plus "
+            "at most 1/3 for margins"
         )
-    return "score: the probability that the network gives it"
+    return "score: the probability that the network gives this label"

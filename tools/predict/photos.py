@@ -1,8 +1,9 @@
-"""From image files of any kind to images as the models know them: bright on black.
+"""Convert image files to images like the training images: bright on black.
 
-What stands out from the background is cut out, scaled and put in the middle of black, as
-Fashion-MNIST's images were made of photos (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747,
-section 2). The brightest pixel is made white: in Fashion-MNIST every image has one of 254 or 255.
+The module crops a picture to the thing that stands out from its background, scales it and centres
+it on black, as the authors of Fashion-MNIST did with photos (Xiao, Rasul and Vollgraf 2017,
+arXiv:1708.07747, section 2). It makes the brightest pixel white, because every image of
+Fashion-MNIST has a pixel of 254 or 255.
 """
 
 import warnings
@@ -15,26 +16,26 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from stages.errors import UserError
 from stages.learn.images import WHITE, Bytes, Pixels
 
-# Pillow knows more, but some of them it hands to other programs.
+# Pillow knows more formats, but passes some of them to other programs.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
-NEAR = 0.05 * WHITE  # what differs less from the background belongs to it; the paper's figure
-NOISE = 5  # times what most of a background differs from a plane through it
-CORNER = 0.07  # of a side: of an image of Fashion-MNIST, a pixel
-SLOPE = 0.2 * WHITE  # a corner that differs more from the others shows part of the thing
-FINE = 8  # pixels on a side that are looked at for one of the model's; more are averaged
+NEAR = 0.05 * WHITE  # pixels that differ less from the background belong to it; value of the paper
+NOISE = 5  # threshold, in multiples of the typical deviation of a background from its plane
+CORNER = 0.07  # share of a side: one pixel of an image of Fashion-MNIST
+SLOPE = 0.2 * WHITE  # a corner pixel that differs more from the others belongs to the thing
+FINE = 8  # pixels of the file on a side of each pixel of the model; larger pictures are averaged
 WHITE_OF_16_BITS = 2**16 - 1
 SHADES = " .:-=+*#%@"
 
 
 class Photo(NamedTuple):
-    """An image file, as a model is shown it.
+    """An image as the model gets it.
 
     Attributes
     ----------
     image : uint8 array of shape (height, width)
-        0 is background.
+        Pixels, of which 0 is background.
     read_as
-        How it was read, in words.
+        Steps of the reading, in words.
     """
 
     image: Bytes
@@ -47,24 +48,24 @@ def read(path: Path, shape: tuple[int, int], as_is: bool = False) -> Photo:
     Parameters
     ----------
     path
-        One of `FORMATS`; of several pictures in it the first counts.
+        File in one of `FORMATS`. If it contains several pictures, the first one is read.
     shape
-        Height and width of the images that the model knows. A picture of this size is taken as it
-        is, or, if its background is light, inverted.
+        Height and width of the training images. A picture of this size is not cropped or scaled,
+        and inverted only if its background is light.
     as_is
-        Whether those of other sizes too are only scaled and inverted, nothing cut off.
+        Whether pictures of other sizes are not cropped either, only scaled and inverted.
 
     Raises
     ------
     UserError
-        If it is no image, or shows nothing.
+        If the file is no image, or the image shows nothing.
     """
     name = printable(path)
     try:
         if not path.is_file():
             raise ValueError("there is no file of this name")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of tags that are odd, and the like
+            warnings.simplefilter("ignore")  # for example of odd tags
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as file:
                 size, steps = _size_and_first_steps(file)
@@ -75,9 +76,9 @@ def read(path: Path, shape: tuple[int, int], as_is: bool = False) -> Photo:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         megapixels = (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise UserError(
-            f"{name} has more than {megapixels} million pixels: make it smaller first."
+            f"{name} has more than {megapixels} million pixels: scale it down first."
         ) from None
-    # There is no end to what a damaged file can lead Pillow to raise.
+    # Pillow raises many kinds of exceptions on damaged files.
     except Exception as error:
         message = getattr(error, "strerror", None) or str(error) or type(error).__name__
         reason = " ".join(message.split()).rstrip(".")
@@ -89,12 +90,12 @@ def read(path: Path, shape: tuple[int, int], as_is: bool = False) -> Photo:
 
 
 def printable(path: Path) -> str:
-    """A file's name as a terminal can show it: "?" for what is no letter there."""
+    """Return a file's name with "?" for characters that a terminal cannot print."""
     return "".join(letter if letter.isprintable() else "?" for letter in str(path))
 
 
 def _size_and_first_steps(file: Image.Image) -> tuple[tuple[int, int], list[str]]:
-    """Height and width of a picture as it is to be seen, and the first steps of its reading."""
+    """Return height and width of a picture after rotation, and the first steps of its reading."""
     width, height = file.size
     orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation in (5, 6, 7, 8):
@@ -103,13 +104,13 @@ def _size_and_first_steps(file: Image.Image) -> tuple[tuple[int, int], list[str]
     if (pictures := getattr(file, "n_frames", 1)) > 1:
         steps.append(f"first of {pictures} pictures")
     if orientation in range(2, 9):
-        steps.append("turned as its camera says")
+        steps.append("rotated by its EXIF orientation")
     return (height, width), steps
 
 
 def _grey(picture: Image.Image, shape: tuple[int, int], steps: list[str]) -> Pixels:
-    """Grey values from 0 to 255 of a picture, large ones made smaller; adds to the steps."""
-    if picture.mode.startswith(("I", "F")):  # more than eight bits, of which Pillow cuts some
+    """Return grey values from 0 to 255 of a picture, scaled down if large; extend the steps."""
+    if picture.mode.startswith(("I", "F")):  # more than eight bits, some of which Pillow would drop
         picture = _of_eight_bits(np.asarray(picture))
     picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
     factor = max(picture.width // (FINE * shape[1]), picture.height // (FINE * shape[0]))
@@ -119,7 +120,7 @@ def _grey(picture: Image.Image, shape: tuple[int, int], steps: list[str]) -> Pix
     alpha = values[..., 3:]
     if (alpha < WHITE).any():
         on_white = _flattened(picture, "white")
-        # White is what is behind a photo's thing, if that is not white itself.
+        # The background becomes white, unless the thing itself is white.
         is_white = np.median(on_white[alpha[..., 0] > 0]) > WHITE - NEAR
         steps.append(f"transparent, on {'black' if is_white else 'white'}")
         return _flattened(picture, "black") if is_white else on_white
@@ -127,7 +128,7 @@ def _grey(picture: Image.Image, shape: tuple[int, int], steps: list[str]) -> Pix
 
 
 def _of_eight_bits(values: Pixels) -> Image.Image:
-    """Grey values of more than eight bits as eight: of 16, or else from the least to the most."""
+    """Convert to eight bits, from the range of 16 bits or else from that of the values."""
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
         raise ValueError("some of its pixels are no numbers")
@@ -138,7 +139,7 @@ def _of_eight_bits(values: Pixels) -> Image.Image:
 
 
 def _flattened(picture: Image.Image, colour: str) -> Pixels:
-    """Grey values of a transparent picture on a background of this colour."""
+    """Return grey values of a transparent picture on a background of this colour."""
     background = Image.new("RGBA", picture.size, colour)
     background.alpha_composite(picture)
     return np.asarray(background.convert("L"), dtype=np.float64)
@@ -147,12 +148,12 @@ def _flattened(picture: Image.Image, colour: str) -> Pixels:
 def _bright_on_black(
     grey: Pixels, shape: tuple[int, int], as_is: bool, scale: float, steps: list[str]
 ) -> Bytes:
-    """The image of a picture; all of one value if nothing is to be seen; adds to the steps."""
+    """Crop, invert and scale a picture; all pixels are equal if it shows nothing."""
     light, background, noise = _background(grey)
     steps.append("light background, inverted" if light else "dark background")
     if as_is:
         return _fitted(WHITE - grey if light else grey, shape)
-    # Of what is here darker and there brighter than the background, both count.
+    # A thing may be darker than the background in places and brighter in others.
     thing = np.abs(grey - background)
     thing[thing <= max(NEAR, noise)] = 0
     if not thing.any():
@@ -169,11 +170,11 @@ def _bright_on_black(
 
 
 def _background(grey: Pixels) -> tuple[bool, Pixels, float]:
-    """Whether a background is light, its grey values, and by how much they vary at most.
+    """Return whether the background is light, its grey values, and the threshold of its noise.
 
-    A plane through the corners, for light may come from a side. Of each of the 70,000 images of
-    Fashion-MNIST, and of these inverted, the median of the corners says rightly whether the
-    background is light.
+    The background is a plane through the corners, because light may come from one side. The median
+    of the corners tells correctly whether the background is light for all 70,000 images of
+    Fashion-MNIST and for their inverses.
     """
     axes = np.meshgrid(*(np.linspace(-1, 1, side) for side in grey.shape), indexing="ij")
     corners = (np.abs(axes) > 1 - CORNER).all(axis=0)
@@ -188,7 +189,7 @@ def _background(grey: Pixels) -> tuple[bool, Pixels, float]:
 
 
 def _fitted(thing: Pixels, shape: tuple[int, int]) -> Bytes:
-    """Scaled until it fits, its sides in proportion, in the middle of black."""
+    """Scale a picture to fit, with its proportions, and centre it on black."""
     scale = min(whole / side for whole, side in zip(shape, thing.shape, strict=True))
     height, width = (max(1, round(scale * side)) for side in thing.shape)
     picture = Image.fromarray(np.round(thing).astype(np.uint8))
@@ -200,13 +201,13 @@ def _fitted(thing: Pixels, shape: tuple[int, int]) -> Bytes:
 
 
 def letters(image: Bytes, columns: int = 80) -> str:
-    """An image drawn in letters, two to a pixel, as those are half as wide as high.
+    """Draw an image as ASCII art, two characters to a pixel, because they are half as wide as high.
 
     Parameters
     ----------
     image : uint8 array of shape (height, width)
     columns
-        Letters that fit into a line; a larger image is made smaller.
+        Characters that fit into a line; a larger image is scaled down.
     """
     picture = Image.fromarray(image).reduce(-(-2 * image.shape[1] // columns))
     levels = np.round(np.asarray(picture) * ((len(SHADES) - 1) / WHITE)).astype(int)

@@ -1,1 +1,1 @@
-"""The results of a revision as a page."""
+"""Write the results of a revision as a page."""

@@ -1,10 +1,11 @@
-"""The study as a reader would want it: data, searches, winners, mistakes, clusters.
+"""Report the results of a revision: data, searches, winners, mistakes, clusters.
 
     python -m tools.report                     # the results in the workspace
-    python -m tools.report main                # those of a branch, tag, commit or experiment
-    python -m tools.report --readme            # write the table of results in README.md anew
+    python -m tools.report main                # the results of a branch, tag, commit or experiment
+    python -m tools.report --readme            # rewrite the table of results in README.md
 
-Writes report.md, complete without pictures, and report.html, one file with charts and images.
+The command writes report.md, complete without pictures, and report.html, one file with charts and
+images.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from tools.shared.arguments import Parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write both files, or README's table."""
+    """Write both files, or the table in README.md."""
     options = parse(arguments)
     results = Results(options.revision)
     if options.readme:
@@ -40,7 +41,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("revision", metavar="REV", nargs="?", help="default: the workspace")
     parser.add_argument("-o", "--out", type=Path, default=Path(), metavar="DIR")
-    parser.add_argument("--readme", action="store_true", help="write README's table of results")
+    parser.add_argument(
+        "--readme", action="store_true", help="rewrite the table of results in README.md"
+    )
     return parser.parse_args(arguments)
 
 

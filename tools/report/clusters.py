@@ -1,4 +1,4 @@
-"""The clusters of a report: against the labels, and how many there are."""
+"""The report's sections on clusters: agreement with the labels, and the number of clusters."""
 
 from collections.abc import Iterator
 
@@ -9,20 +9,21 @@ from tools.report.pictures import picture
 
 
 def clusters(results: Results, charts: dict[str, Chart]) -> Iterator[Block]:
-    """Clusters against labels."""
+    """Compare the clusters with the labels."""
     kmeans = results.metrics["kmeans"]
     images = results.silhouettes(kmeans["clusters"])
     yield Heading("Clusters")
     yield Text(
-        f"K-means puts {sample_count(kmeans)} images into {kmeans['clusters']} clusters without a "
-        f"look at their labels. If each cluster stood for the label that most of its images have, "
-        f"{kmeans['purity']:.1%} of the images would be named rightly (purity); the adjusted Rand "
-        f"index is {kmeans['adjusted_rand']:.4f}, the normalized mutual information "
-        f"{kmeans['normalized_mutual_info']:.4f} (1 is agreement, 0 chance)."
+        f"K-means sorts {sample_count(kmeans)} images into {kmeans['clusters']} clusters and uses "
+        "no labels. If every image got the majority label of its cluster, "
+        f"{kmeans['purity']:.1%} of the images would get the right label (purity). The adjusted "
+        f"Rand index is {kmeans['adjusted_rand']:.4f} (1 is agreement, 0 is chance). The "
+        f"normalized mutual information is {kmeans['normalized_mutual_info']:.4f} (1 is agreement, "
+        "0 is independence; it is not adjusted for chance)."
     )
     yield Table(
         "The clusters",
-        ["cluster", "most of", "images", "of that label", "mean silhouette"],
+        ["cluster", "majority label", "images", "share of that label", "mean silhouette"],
         [
             [
                 str(number),
@@ -40,18 +41,19 @@ def clusters(results: Results, charts: dict[str, Chart]) -> Iterator[Block]:
 
 
 def number_of_clusters(results: Results, charts: dict[str, Chart]) -> Iterator[Block]:
-    """How many clusters, and why."""
+    """Say which number of clusters has the largest mean silhouette."""
     kmeans = results.metrics["kmeans"]
     by_k = results.table("silhouette").set_index("k")["silhouette"]
     best = kmeans["best_k"]
     images = results.silhouettes(best)
     yield Heading("How many clusters?")
     others = by_k.drop(best)
-    second = f"; next is {others.idxmax()} with {others.max():.4f}" if len(others) else ""
+    second = f", followed by k = {others.idxmax()} with {others.max():.4f}" if len(others) else ""
     yield Text(
-        f"**{best}.** A silhouette says how much nearer an image is to its own cluster than to the "
-        f"next one, from -1 to 1. Its mean over all images is largest for k = {best}, "
-        f"{by_k[best]:.4f}{second}; for k = {kmeans['clusters']} it is {kmeans['silhouette']:.4f}."
+        f"**{best}.** An image's silhouette, from -1 to 1, says how much nearer the image is to "
+        "its own cluster than to the nearest other cluster. The mean silhouette is largest for "
+        f"k = {best}, {by_k[best]:.4f}{second}. For k = {kmeans['clusters']} the mean is "
+        f"{kmeans['silhouette']:.4f}."
     )
     cluster_of_label = images.groupby("label")["cluster"].agg(lambda clusters: clusters.mode()[0])
     groups = [
@@ -59,16 +61,17 @@ def number_of_clusters(results: Results, charts: dict[str, Chart]) -> Iterator[B
         for number in sorted(images["cluster"].unique())
     ]
     yield Text(
-        f"These {best} clusters part the classes, by where most of their images are, into: "
-        + "; ".join(group or "(no class of its own)" for group in groups)
+        "Each class counts for the cluster that holds most of its images. "
+        f"The {best} clusters then hold: "
+        + "; ".join(group or "(no class)" for group in groups)
         + "."
     )
     largest = int(by_k.index.max())
     if best != largest:
         yield Text(
-            f"With {largest} clusters, the most that were tried, the mean is {by_k[largest]:.4f}: "
-            "images are then nearer to the next cluster, measured by how near they are to their "
-            "own."
+            f"With {largest} clusters, the largest number tried, the mean silhouette is "
+            f"{by_k[largest]:.4f}: relative to their own cluster, images lie closer to the nearest "
+            "other cluster."
         )
     yield Bars(
         "Mean silhouette by number of clusters",

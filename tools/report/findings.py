@@ -1,4 +1,4 @@
-"""What the original study found, and what a revision finds: the table of README and report."""
+"""Compare the original notebook's findings with a revision's: the table of README and report."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ HEAD = ["", "original notebook", "here"]
 OPEN = "left open"
 DATASET = "fashion-mnist"  # of the notebook
 
-# As the notebook printed it; it tested on the training images that it had not trained on.
+# Numbers as the notebook printed them. It tested on the training images that it did not train on.
 ORIGINAL = {
     "small_cv": "10: 0.636, 50: 0.752, 100: 0.768, 10-10: 0.538, 50-50: 0.726, 100-100: 0.740",
     "small": "100 units: 0.215",
@@ -25,7 +25,7 @@ ORIGINAL = {
 
 
 def findings(results: Results) -> list[list[str]]:
-    """Rows of the table: a question, what the original answers, what a revision does."""
+    """Return rows of the table: a question, the original's answer, the revision's answer."""
     small, large = (results.metrics["mlp"][size] for size in ("small", "large"))
     svm, kmeans = results.metrics["svm"], results.metrics["kmeans"]
     few, many = (f"network, {sample_count(model)} images" for model in (small, large))
@@ -83,12 +83,12 @@ def findings(results: Results) -> list[list[str]]:
 
 
 def markdown_table(results: Results) -> str:
-    """The table, as README shows it."""
+    """Return the table as Markdown for README.md."""
     return markdown.table(HEAD, findings(results), 0) + "\n"
 
 
 def network_or_svm(results: Results) -> tuple[ErrorChange, str]:
-    """What the SVM's test error is less the network's, and whether that is real."""
+    """Return the SVM's test error minus the network's, and the verdict on the difference."""
     _, network, svm = MODELS
     (actual, by_network), (_, by_svm) = map(results.predictions, (network, svm))
     noise = [results.noise(model) for model in (network, svm)]
@@ -97,28 +97,28 @@ def network_or_svm(results: Results) -> tuple[ErrorChange, str]:
 
 
 def sample_count(model: dict[str, Any]) -> str:
-    """How many images a model was fitted to."""
+    """Format the number of images that a model was fitted to."""
     return f"{model['samples']:,}"
 
 
 def winner(network: dict[str, Any]) -> str:
-    """An architecture in words."""
+    """Format an architecture."""
     return f"{network['architecture']} units"
 
 
 def error_with_margin(model: dict[str, Any]) -> str:
-    """A test error with the margin of its interval at 95 %."""
+    """Format a test error with the margin of its confidence interval at 95 %."""
     return f"{model['test_error']:.4f} ± {model['test_error_margin95']:.4f}"
 
 
 def kernel(svm: dict[str, Any]) -> str:
-    """A kernel in words."""
+    """Format a kernel and its parameters."""
     others = (f"{key} = {svm[key]}" for key in ("C", "gamma", "degree") if key in svm)
     return ", ".join([svm["kernel"], *others])
 
 
 def mean_accuracies(results: Results, network: dict[str, Any], digits: int) -> str:
-    """Mean accuracy of each architecture that was tried with so many images."""
+    """Format the mean accuracy of each architecture in one of both searches."""
     table = results.table("mlp_cv")
     chosen = table[table["samples"] == network["samples"]]
     means = chosen.groupby("architecture", sort=False)["accuracy"].mean()

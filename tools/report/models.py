@@ -1,4 +1,4 @@
-"""The networks and the support vector machine of a report: searches, winners, mistakes."""
+"""The report's sections on networks and SVM: searches, winners, mistakes."""
 
 from collections.abc import Iterator
 
@@ -18,20 +18,20 @@ SIZES = {"small": "few images", "large": "many images"}
 
 
 def networks(results: Results, charts: dict[str, Chart]) -> Iterator[Block]:
-    """The search over architectures, its winners, few images beside many."""
+    """Show the search over architectures and its winners, with few images and with many."""
     winners = results.metrics["mlp"]
     table = results.table("mlp_cv")
     folds = table.groupby(["samples", "architecture"], sort=False)["accuracy"]
     means, deviations = folds.mean(), folds.std()
     yield Heading("Neural networks")
     yield Text(
-        f"{table['architecture'].nunique()} architectures were compared by cross-validation in "
-        f"{results.params['mlp.folds']} folds, once with {sample_count(winners['small'])} images "
-        f"and once with {sample_count(winners['large'])}. The best of each was then fitted to all "
-        "of them."
+        f"The search compares {table['architecture'].nunique()} architectures by cross-validation "
+        f"in {results.params['mlp.folds']} folds, once with {sample_count(winners['small'])} "
+        f"images and once with {sample_count(winners['large'])}. Each search refits its best "
+        "architecture on all its images."
     )
     yield Table(
-        "Accuracy in cross-validation, mean and standard deviation of the folds",
+        "Accuracy in cross-validation: mean ± standard deviation of the folds",
         [
             "units in each hidden layer",
             *(f"{sample_count(winners[size])} images" for size in SIZES),
@@ -65,17 +65,20 @@ def networks(results: Results, charts: dict[str, Chart]) -> Iterator[Block]:
     )
     yield charts.pop("plots/mlp_loss.csv")
     yield from picture(
-        results, "mistakes", "Test images that the small network gets wrong and the large one right"
+        results,
+        "mistakes",
+        "Test images that the network trained on few images gets wrong, and the one trained on "
+        "many gets right",
     )
     yield Text(
-        "What hidden units look at, after few training images and after many: an image of its "
-        "weights for each unit."
+        "Each image below shows the incoming weights of one hidden unit, after training on few "
+        "images and on many."
     )
     yield from picture(results, "weights", "Weights of hidden units")
 
 
 def _width_or_depth(means: "pd.Series[float]", samples: str) -> Iterator[Block]:
-    """Do more units help more, or more layers? The original's question, where it can be asked."""
+    """Compare the gain from more units with the gain from more layers, if the search has both."""
     one_layer = means[~means.index.str.contains("-")]
     more_layers = means[means.index.str.contains("-")]
     if len(one_layer) < 2 or more_layers.empty:
@@ -85,22 +88,22 @@ def _width_or_depth(means: "pd.Series[float]", samples: str) -> Iterator[Block]:
     finding = (
         "More units help more than more layers do, as the original found"
         if width > depth
-        else "More layers help more than more units do, other than the original found"
+        else "More layers help more than more units do, contrary to the original study"
     )
     yield Text(
-        f"{finding}: with {samples} images accuracy moves by {width:+.4f} from {worst} to {best} "
-        f"units in one layer, and by {depth:+.4f} from there to the best of more layers, "
-        f"{best_deep}."
+        f"{finding}: with {samples} images, accuracy changes by {width:+.4f} from {worst} to "
+        f"{best} units in one layer, and by {depth:+.4f} from that network to the best with "
+        f"several layers, {best_deep}."
     )
 
 
 def kernels(results: Results, charts: dict[str, Chart]) -> Iterator[Block]:
-    """The search over kernels, and its winner."""
+    """Show the search over kernels and its winner."""
     svm = results.metrics["svm"]
     points = results.kernels()
     yield Heading("Support vector machines")
     yield Text(
-        f"{len(points)} kernels were compared by cross-validation in "
+        f"The search compares {len(points)} kernels by cross-validation in "
         f"{results.params['svm.folds']} folds of {results.params['svm.search_samples']:,} images."
     )
     best = sorted(points.items(), key=lambda point: -point[1].mean)[:5]
@@ -112,19 +115,19 @@ def kernels(results: Results, charts: dict[str, Chart]) -> Iterator[Block]:
     )
     yield charts.pop("plots/svm_cv.csv")
     yield Text(
-        f"The best, {kernel(svm)}, fitted to {sample_count(svm)} images, keeps "
-        f"{svm['support_vectors']:,} of them as support vectors; its training error is "
-        f"{svm['train_error']:.4f}, its test error {error_with_margin(svm)}."
+        f"The best kernel is {kernel(svm)}. The SVM with it is fitted to {sample_count(svm)} "
+        f"images and keeps {svm['support_vectors']:,} of them as support vectors. Its training "
+        f"error is {svm['train_error']:.4f}, its test error {error_with_margin(svm)}."
     )
 
 
 def network_or_svm(results: Results) -> Iterator[Block]:
-    """Which of the two to use, and how sure one can be."""
+    """Say which model has the lower test error, and whether the difference is real."""
     change, verdict = findings.network_or_svm(results)
     yield Heading("Network or SVM?")
     yield Table(
         "Both on the same test images",
-        ["", "training images", "test error", "on other draws"],
+        ["", "training images", "test error", "error over draws"],
         [
             [
                 model.name,
@@ -140,25 +143,25 @@ def network_or_svm(results: Results) -> Iterator[Block]:
     amount = f"{abs(change.difference):.4f} ± {change.margin:.4f}"
     yield Text(
         {
-            verdicts.REAL: f"**The {better}.** Its error is lower by {amount}, which is real: the "
-            "two models differ on these images, and models like them do after other draws of "
-            "training images and first weights.",
-            verdicts.NOISE: f"Either. The error of the {better} is lower by {amount}, which is "
-            f"within the noise of the seed: after another draw the {worse} may do as well.",
-            verdicts.NONE: "Either: both make as many mistakes.",
-            verdicts.UNKNOWN: f"The error of the {better} is lower by {amount}; how far it "
+            verdicts.REAL: f"**The {better}.** Its test error is lower by {amount}, which is real: "
+            "the models differ on these test images, and on other draws of the training set and "
+            "initial weights.",
+            verdicts.NOISE: f"Either. The test error of the {better} is lower by {amount}, which "
+            f"is within the noise of the seed: on another draw the {worse} may do as well.",
+            verdicts.NONE: "Either: both make the same number of mistakes.",
+            verdicts.UNKNOWN: f"The test error of the {better} is lower by {amount}. How far it "
             "moves by chance is not known.",
         }[verdict]
     )
 
 
 def mistakes(results: Results, charts: dict[str, Chart]) -> Iterator[Block]:
-    """Which classes, and which images, the models get wrong."""
+    """Show which classes and which images the models misclassify."""
     names = results.labels
     predictions = {model: results.predictions(model) for model in MODELS}
     yield Heading("Their mistakes")
     yield Table(
-        "Share of each class's test images that is given a wrong label",
+        "Share of each class's test images that the model misclassifies",
         ["", *(model.name for model in MODELS)],
         [
             [
@@ -177,8 +180,8 @@ def mistakes(results: Results, charts: dict[str, Chart]) -> Iterator[Block]:
     actual, predicted = predictions[best]
     matrix = confusion.matrix(len(names), actual, predicted)
     yield Table(
-        f"What the better one, {best.name}, takes for what most often",
-        ["true label", "taken for", "images"],
+        f"Most frequent confusions of the better model, {best.name}",
+        ["true label", "predicted label", "images"],
         confusion.most_confused(names, matrix),
         1,
     )
@@ -188,7 +191,7 @@ def mistakes(results: Results, charts: dict[str, Chart]) -> Iterator[Block]:
     wrong = np.flatnonzero(actual != predicted)[:MISTAKES_SHOWN]
     if pictures is not None and len(wrong):
         yield Gallery(
-            f"Its first {len(wrong)} mistakes: number, true label, prediction",
+            f"Its first {len(wrong)} mistakes: image number, true label, prediction",
             pictures[wrong],
-            [f"{i}: {names[actual[i]]}\ntaken for {names[predicted[i]]}" for i in wrong],
+            [f"{i}: {names[actual[i]]}\npredicted: {names[predicted[i]]}" for i in wrong],
         )

@@ -1,4 +1,4 @@
-"""The blocks of a report: the study from its data to its clusters, in the order of reading."""
+"""Build the report page, from the data to the clusters."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,16 @@ from tools.report.pictures import picture
 
 
 def report(results: Results) -> list[Block]:
-    """The whole study."""
+    """Return all blocks of the report."""
     specs = plots(results, results)
     charts = {path: Chart(title, specs[title]) for path, title in results.charts.items()}
     return [
         Heading(f"The study: {results.metrics['data']['dataset']}", 1),
-        *([Caution(f"Stale: {'; '.join(results.stale)}.")] if results.stale else []),
+        *(
+            [Caution(f"The results are stale: {'; '.join(results.stale)}.")]
+            if results.stale
+            else []
+        ),
         Verdict(summary(results)),
         *data(results),
         *models.networks(results, charts),
@@ -30,26 +34,26 @@ def report(results: Results) -> list[Block]:
 
 
 def summary(results: Results) -> str:
-    """The findings in a sentence or two."""
+    """Summarise the findings in two sentences."""
     metrics = results.metrics
     network, svm, kmeans = metrics["mlp"]["large"], metrics["svm"], metrics["kmeans"]
     return (
-        f"The best network ({winner(network)}, {sample_count(network)} images) errs on "
-        f"{network['test_error']:.1%} of the test images, the best support vector machine "
-        f"({kernel(svm)}, {sample_count(svm)} images) on {svm['test_error']:.1%}. Silhouettes "
-        f"choose {kmeans['best_k']} clusters."
+        f"The best network ({winner(network)}, {sample_count(network)} images) misclassifies "
+        f"{network['test_error']:.1%} of the test images, the best SVM ({kernel(svm)}, "
+        f"{sample_count(svm)} images) {svm['test_error']:.1%}. The mean silhouette is largest for "
+        f"{kmeans['best_k']} clusters."
     )
 
 
 def data(results: Results) -> Iterator[Block]:
-    """What the study is of."""
+    """Describe the dataset."""
     about = results.metrics["data"]
     yield Heading("The data")
     yield Text(
         f"{about['dataset']}: {sum(about['train'].values()):,} training and "
         f"{sum(about['test'].values()):,} test images of {about['image_shape']} grey pixels, in "
-        f"{len(results.labels)} classes. The training images are put into a fixed order by the "
-        f"seed {results.params['seed']}; a study with m images takes the first m."
+        f"{len(results.labels)} classes. The seed {results.params['seed']} fixes the order of the "
+        "training images. A model that uses m images takes the first m."
     )
     yield Table(
         "Images of each class",
@@ -61,20 +65,20 @@ def data(results: Results) -> Iterator[Block]:
 
 
 def original(results: Results) -> Iterator[Block]:
-    """What the notebook found, where these are results on its images."""
+    """Compare with the notebook's findings, if these are results on its dataset."""
     if results.metrics["data"]["dataset"] != findings.DATASET:
         return
-    yield Heading("Beside the original's findings")
-    title = "What the notebook found, and what these results say"
+    yield Heading("Comparison with the original notebook")
+    title = "Findings of the notebook and of these results"
     yield Table(title, findings.HEAD, findings.findings(results))
     yield Text(
-        "The notebook tested on the training images that it had not trained on; here the test "
-        "images are the official ones, on which errors are about a point higher."
+        "The notebook tested on training images that it had not trained on. This pipeline tests on "
+        "the official test set, where errors are about one percentage point higher."
     )
 
 
 def remaining(charts: dict[str, Chart]) -> Iterator[Block]:
-    """Charts that no section has shown."""
+    """Show the charts that no section has shown."""
     if charts:
         yield Heading("Other plots")
     yield from charts.values()

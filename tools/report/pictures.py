@@ -1,4 +1,4 @@
-"""Pictures that a stage drew and Git holds."""
+"""Pictures that the pipeline drew and Git holds."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from tools.pages.results import Results
 
 
 def picture(results: Results, name: str, title: str) -> Iterator[Picture]:
-    """A committed picture."""
+    """Show a committed picture, if the revision has it."""
     content = results.content(f"plots/{name}.png")
     if content is not None:
         yield Picture(title, content)

@@ -1,1 +1,1 @@
-"""Is a change real? Two revisions side by side."""
+"""Compare the results of two revisions: what changed, and is it more than chance?"""

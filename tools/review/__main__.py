@@ -1,9 +1,10 @@
-"""What a person looks at before they merge: is the change real, and what does it look like?
+"""Review a change before it is merged: compare the results of two revisions.
 
     python -m tools.review main                # the workspace against main
     python -m tools.review main feature        # two branches, tags, commits or experiments
 
-Writes review.md, complete without pictures, and review.html, one file with charts and images.
+The command writes review.md, complete without pictures, and review.html, one file with charts and
+images, and prints the cautions and the verdict.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from tools.shared.arguments import Parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Review, write both files, say the verdict."""
+    """Review two revisions, write both files, print the cautions and the verdict."""
     options = parse(arguments)
     blocks = page.review(Results(options.base), Results(options.head))
     program.write(options.out, "review", blocks)
@@ -36,8 +37,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(
         prog="review", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("base", metavar="BASE", help="what is to be compared with")
-    parser.add_argument("head", metavar="HEAD", nargs="?", help="default: the workspace")
+    parser.add_argument("base", metavar="BASE", help="revision to compare with")
+    parser.add_argument(
+        "head", metavar="HEAD", nargs="?", help="revision to review; default: the workspace"
+    )
     parser.add_argument("-o", "--out", type=Path, default=Path(), metavar="DIR")
     return parser.parse_args(arguments)
 

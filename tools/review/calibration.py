@@ -1,10 +1,11 @@
-"""Does a review call chance real, and a real change chance? Pairs of runs that show it.
+"""Measure how often a review calls chance real, and how often it misses a real change.
 
-    python -m tools.review.calibration    # twenty pairs of each kind; into docs/seeds.csv
+    python -m tools.review.calibration    # twenty pairs of each kind; writes docs/seeds.csv
 
-A run is what the pipeline does with few images: the search over networks, the best fitted again,
-and fitted to other draws. A pair of runs differs in nothing but its seeds, or in nothing but a
-tenth of the training labels, which are flipped in one of them.
+A run repeats what the pipeline does with few images: it searches over architectures, refits the
+best one, and fits it to other draws of the training set. The two runs of a pair differ only in the
+seed (any real difference is a false positive), or only in a tenth of the training labels, which
+the second run flips (any other verdict misses a real change).
 """
 
 from collections.abc import Iterable
@@ -31,16 +32,16 @@ FLIPPED = 0.1
 
 
 class Run(NamedTuple):
-    """What came of a run.
+    """Results of a run.
 
     Attributes
     ----------
     architecture
-        The best.
+        Name of the best architecture.
     predicted
-        Labels of the test images, shape (n_test_images,).
+        Labels that the refitted network predicts for the test images, shape (n_test_images,).
     draws
-        Test errors of the best on other draws, as in `metrics/noise.json`.
+        Test errors of the best architecture over other draws, as in `metrics/noise.json`.
     """
 
     architecture: str
@@ -49,16 +50,16 @@ class Run(NamedTuple):
 
 
 def run(raw: Dataset, params: Settings, seed: int) -> Run:
-    """Search with few images, fit the best again, and to other draws.
+    """Search with few images, refit the best architecture, and fit it to other draws.
 
     Parameters
     ----------
     raw
         Images in the order of their files.
     params
-        All but the seed counts.
+        Parameters of the pipeline; `seed` replaces theirs.
     seed
-        Of the order of the images, the first weights and the draws.
+        Seed of the order of the images, of the initial weights and of the draws.
     """
     params = params.model_copy(update={"seed": seed})
     order = images.order(len(raw.train_labels), seed)
@@ -83,8 +84,8 @@ def run(raw: Dataset, params: Settings, seed: int) -> Run:
 
 
 def flipped(labels: Bytes, classes: int, seed: int) -> Bytes:
-    """Labels of which a tenth are flipped, drawn with a seed."""
-    random = np.random.default_rng(seed)  # not the generator that orders the images
+    """Return the labels with a random tenth flipped to other classes."""
+    random = np.random.default_rng(seed)  # another generator than the one that orders the images
     which = random.permutation(len(labels))[: round(FLIPPED * len(labels))]
     changed = np.array(labels)
     changed[which] = (changed[which] + random.integers(1, classes, size=len(which))) % classes
@@ -92,7 +93,7 @@ def flipped(labels: Bytes, classes: int, seed: int) -> Bytes:
 
 
 def pairs(raw: Dataset, params: Settings, numbers: Iterable[int]) -> pd.DataFrame:
-    """Verdicts on pairs of runs of both kinds, a row for each."""
+    """Give the verdict on each pair of runs, of both kinds: one row for each pair."""
     rows = []
     for number in numbers:
         seed, other = 2 * number, 2 * number + 1
@@ -126,14 +127,14 @@ def pairs(raw: Dataset, params: Settings, numbers: Iterable[int]) -> pd.DataFram
 
 
 def load(params: Settings) -> Dataset:
-    """The images in the order of their files, from data/raw."""
+    """Read the images from data/raw, in the order of their files."""
     source = params.data.source
     arrays = idx.read_raw(source.files(idx.RAW), len(source.labels))
     return Dataset(params.data.dataset, source.labels, **arrays)
 
 
 def main(params: Settings) -> None:
-    """Run all pairs; write the table."""
+    """Run all pairs and write the table."""
     artifacts.write_table(TABLE, pairs(load(params), params, range(PAIRS)))
 
 

@@ -1,4 +1,4 @@
-"""Classes and images of two revisions of a model: what was gained, what was lost."""
+"""Compare a model's predictions in two revisions: which classes and images it gained and lost."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from tools.pages import confusion
 from tools.pages.blocks import Block, Chart, Gallery, Heading, Table, Text
 from tools.pages.results import Model, Results
 
-SHOWN = 24  # images of each kind
+SHOWN = 24  # images in each gallery
 
 
 def by_class(
     old: Results, new: Results, model: Model, charts: dict[str, list[Chart]]
 ) -> Iterator[Block]:
-    """Classes, confusions and images of a model whose predictions moved."""
+    """Compare a model's predictions by class and by image; yield nothing if they are the same."""
     (actual, before), (_, after) = old.predictions(model), new.predictions(model)
     if (before == after).all():
         return
@@ -48,8 +48,8 @@ def by_class(
         yield from _turned(direction, rows, names, actual, before, after, pictures)
     if pictures is None:
         yield Text(
-            "The numbers are places in the file of test images, from 0. For the pictures: check "
-            f"out {new.name}, `dvc pull data/prepared` or `dvc repro prepare`, and the same review "
+            "Image numbers count from 0 in the test set. To see the images, check out "
+            f"{new.name}, run `dvc pull data/prepared` or `dvc repro prepare`, and run the review "
             "again."
         )
 
@@ -63,7 +63,7 @@ def _turned(
     after: Labels,
     pictures: Bytes | None,
 ) -> Iterator[Block]:
-    """Test images that one revision gets right and the other wrong, with both predictions."""
+    """Show the test images that only one revision gets right, with both predictions."""
     if not len(rows):
         return
     groups: dict[tuple[int, int, int], list[str]] = {}
@@ -71,7 +71,7 @@ def _turned(
         groups.setdefault((actual[i], before[i], after[i]), []).append(str(i))
     yield Table(
         f"{len(rows)} test images {direction}",
-        ["true label", "old", "new", "images", "their numbers"],
+        ["true label", "predicted, old", "predicted, new", "images", "image numbers"],
         [
             [*(names[label] for label in labels), str(len(numbers)), ", ".join(numbers)]
             for labels, numbers in sorted(groups.items(), key=lambda group: -len(group[1]))
@@ -81,7 +81,7 @@ def _turned(
     if pictures is not None:
         more = f", the first {SHOWN}" if len(rows) > SHOWN else ""
         yield Gallery(
-            f"Images that {direction}{more}: number, true label, old → new prediction",
+            f"Images that {direction}{more}: image number, true label, old → new prediction",
             pictures[rows[:SHOWN]],
             [
                 f"{i}: {names[actual[i]]}\n{names[before[i]]} → {names[after[i]]}"

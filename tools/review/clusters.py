@@ -1,4 +1,4 @@
-"""Clusters of two revisions, matched by the images that they share."""
+"""Compare the clusters of two revisions, matched by the images that they share."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -16,7 +16,7 @@ CONTINGENCY = "plots/contingency.csv"
 
 
 def clusters(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Iterator[Block]:
-    """Silhouettes by number of clusters, their profiles, and clusters against labels."""
+    """Compare silhouettes by number of clusters, then the clusters themselves."""
     yield Heading("Clusters")
     if not charts.keys() & {SILHOUETTE, SILHOUETTES_OF_IMAGES, CONTINGENCY}:
         yield Text("The same in both.")
@@ -30,8 +30,8 @@ def clusters(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Iter
     yield from charts.pop(SILHOUETTES_OF_IMAGES, [])
     if partners:
         yield Text(
-            "Clusters of both revisions are matched by the images that they share: a cluster of "
-            "the new one bears the number of its partner in the old one."
+            "The review renumbers the new clusters. Each gets the number of the old cluster that "
+            "it is matched with, so that matched clusters share as many images as possible."
         )
     if CONTINGENCY in charts:
         yield _against_labels(old, new, partners)
@@ -40,7 +40,7 @@ def clusters(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Iter
 
 
 def _by_number(old: Results, new: Results) -> Iterator[Block]:
-    """Mean silhouettes of all numbers of clusters that either revision tried."""
+    """Compare the mean silhouettes of all k that either revision tried."""
     before, after = (
         r.table("silhouette").set_index("k")["silhouette"].to_dict() for r in (old, new)
     )
@@ -68,7 +68,7 @@ def _by_number(old: Results, new: Results) -> Iterator[Block]:
 
 
 def _against_labels(old: Results, new: Results, partners: dict[int, int]) -> Table:
-    """Images of each label in each cluster, partners in one column."""
+    """Count the images of each label in each cluster; matched clusters share a column."""
     before, after = contingency(old), contingency(new).rename(columns=partners)
     columns = sorted({*before.columns, *after.columns})
     labels = [*before.index, *(label for label in after.index if label not in before.index)]
@@ -83,18 +83,18 @@ def _against_labels(old: Results, new: Results, partners: dict[int, int]) -> Tab
 
 
 def matched(old: "pd.Series[int]", new: "pd.Series[int]") -> dict[int, int]:
-    """For each new cluster the old one with which it shares most images, each taken once.
+    """Match each new cluster with one old cluster, so that most images are shared in total.
 
     Parameters
     ----------
     old, new
-        Cluster of each image, by the image's place in the file.
+        Cluster of each image, indexed by the image's place in the file.
 
     Returns
     -------
     dict
-        Old clusters by new ones; new ones that are left over get numbers that no old one has, and
-        there is none if no image is in both.
+        Number of the old cluster for each new cluster. New clusters without a partner get numbers
+        that no old cluster has. The dict is empty if the revisions share no image.
 
     Notes
     -----
@@ -112,13 +112,13 @@ def matched(old: "pd.Series[int]", new: "pd.Series[int]") -> dict[int, int]:
 
 
 def _profile(old: pd.DataFrame, new: pd.DataFrame, partners: dict[int, int]) -> Table:
-    """Sizes and silhouettes of the clusters of both revisions, partners side by side."""
+    """Compare size, majority label and silhouette of matched clusters."""
     renumbered = new.replace({"cluster": partners}) if partners else new
     tables = [
         pd.DataFrame(
             {
                 "images": clusters.size(),
-                "most of": clusters["label"].agg(lambda labels: labels.mode()[0]),
+                "majority": clusters["label"].agg(lambda labels: labels.mode()[0]),
                 "silhouette": clusters["silhouette"].mean(),
             }
         )
@@ -126,11 +126,19 @@ def _profile(old: pd.DataFrame, new: pd.DataFrame, partners: dict[int, int]) -> 
     ]
     return Table(
         "Clusters, old and new",
-        ["cluster", "most of, old", "new", "images, old", "new", "mean silhouette, old", "new"],
+        [
+            "cluster",
+            "majority label, old",
+            "majority label, new",
+            "images, old",
+            "images, new",
+            "mean silhouette, old",
+            "mean silhouette, new",
+        ],
         [
             [
                 str(cluster),
-                *(t["most of"].get(cluster, "–") for t in tables),
+                *(t["majority"].get(cluster, "–") for t in tables),
                 *(str(t["images"].to_dict().get(cluster, "–")) for t in tables),
                 *(f"{t['silhouette'][cluster]:.4f}" if cluster in t.index else "–" for t in tables),
             ]
@@ -141,7 +149,7 @@ def _profile(old: pd.DataFrame, new: pd.DataFrame, partners: dict[int, int]) -> 
 
 
 def _renumbered(chart: Chart, name: str, partners: dict[int, int]) -> Chart:
-    """A chart whose clusters of one revision bear the numbers of their partners."""
+    """Renumber the clusters of one revision in a chart."""
     values = [
         {**row, "cluster": str(partners.get(int(row["cluster"]), int(row["cluster"])))}
         if row["rev"] == name

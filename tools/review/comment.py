@@ -1,11 +1,11 @@
-"""Show the review of a pull request as its one comment: for the workflow `review-comment`.
+"""Post the review of a pull request as one comment; the workflow `review-comment` runs this.
 
     python -m tools.review.comment    # in GitHub Actions, after a run of the workflow `review`
 
-The review was written by the pull request's own code and is not trusted. The pull request is found
-by what GitHub says of the run. Of the review's archive one file is read, in memory and not beyond
-what a comment holds; it is shown as Markdown in which nothing is HTML, a link, an image, a mention
-or a reference. Needs nothing but Python.
+The pull request's own code wrote the review, so this module does not trust it. GitHub's data about
+the run name the pull request. The module reads one file of the review's archive, in memory, up to
+the length of a comment. It neutralises HTML, links, images, mentions and references in that file.
+It needs only Python's standard library.
 """
 
 import io
@@ -27,29 +27,36 @@ AUTHOR = "github-actions[bot]"
 LARGEST_ARCHIVE = 100_000_000  # bytes
 LONGEST = 60_000  # letters; GitHub takes 65,536
 CUT = "\n\nCut here: the rest is in the artifact."
-BREAK = "\u200b"  # a space of no width
-INVISIBLE = {"Cc", "Cf", "Co", "Cs"}  # letters that are not seen, or turn others round
+BREAK = "\u200b"  # a zero-width space
+INVISIBLE = {
+    "Cc",
+    "Cf",
+    "Co",
+    "Cs",
+}  # control characters, some of which reverse the direction of text
 
-# What means something to GitHub: a start of HTML (<), of an entity (&), of a mention (@), of an
-# address (//, www.); an end of what may be a link or an image (]); a reference (#1, GH-1).
+# GitHub gives a meaning to these: HTML (<), entities (&), mentions (@), addresses (//, www.), the
+# end of a link or an image (]), references (#1, GH-1).
 ACTIVE = re.compile(r"[<&@\]]|(?<![\w.-])/|www|#(?=\d)|gh-(?=\d)", re.IGNORECASE)
 
 
 def harmless(text: str) -> str:
-    """Markdown as it is read, tables and code included, in which nothing means more than that."""
+    """Return Markdown that looks the same, tables and code included, but has nothing active."""
     text = "".join(
         sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in INVISIBLE
     )
     text = text.replace("$", "")  # mathematics
-    text = re.sub(r"(```+|~~~+).*", r"\1", text)  # a language that is drawn, as mermaid is
+    text = re.sub(
+        r"(```+|~~~+).*", r"\1", text
+    )  # GitHub draws code of some languages, for example mermaid
     return ACTIVE.sub(lambda match: match[0] + BREAK, text)
 
 
 def comment(archive: bytes, page: str) -> str:
-    """The comment that shows a review."""
+    """Return the text of the comment that shows a review."""
     with zipfile.ZipFile(io.BytesIO(archive)) as members, members.open("review.md") as file:
         review = file.read(4 * LONGEST).decode(errors="replace")
-    # What is not trusted comes last: it can leave nothing open that swallows what follows.
+    # The untrusted text comes last: markup that it leaves open cannot swallow our own text.
     whole = (
         f"{MARKER}\n[With charts and images]({page}#artifacts): `review.html` in the artifact of "
         "this run, which the code of this pull request wrote.\n\n" + harmless(review)
@@ -61,14 +68,14 @@ def comment(archive: bytes, page: str) -> str:
 
 
 def ask(path: str, send: dict[str, str] | None = None, method: str | None = None) -> bytes:
-    """Ask GitHub for something of this repository, or send it something."""
+    """Request a path of this repository from GitHub's API, or send JSON to it."""
     request = Request(
         f"{os.environ['GITHUB_API_URL']}/repos/{os.environ['GITHUB_REPOSITORY']}/{path}",
         data=json.dumps(send).encode() if send else None,
         headers={"Accept": "application/vnd.github+json"},
         method=method,
     )
-    # Not for the place that an archive is fetched from.
+    # A redirect to the store of archives must not carry the token.
     request.add_unredirected_header("Authorization", f"Bearer {os.environ['GITHUB_TOKEN']}")
     with urlopen(request, timeout=60) as answer:
         content: bytes = answer.read(LARGEST_ARCHIVE + 1)
@@ -78,7 +85,7 @@ def ask(path: str, send: dict[str, str] | None = None, method: str | None = None
 
 
 def pages(path: str) -> Iterator[dict[str, Any]]:
-    """Everything in a list of GitHub's, of any length."""
+    """Yield every entry of a list in GitHub's API, over all its pages."""
     page = 1
     while entries := json.loads(ask(f"{path}{urlencode({'per_page': 100, 'page': page})}")):
         yield from entries
@@ -115,6 +122,6 @@ if __name__ == "__main__":
         main()
     except HTTPError as error:
         sys.exit(f"GitHub refused {error.url}: {error}.")
-    # A fork that is gone, an artifact that has expired or is no archive of a review.
+    # The fork was deleted, the artifact has expired, or it is no archive of a review.
     except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         sys.exit(f"There is no review to show ({type(error).__name__}: {error}).")

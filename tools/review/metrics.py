@@ -1,4 +1,4 @@
-"""What became of the metrics: of the test errors, whether it is real; of the others, how far."""
+"""Compare metrics: give a verdict on each test error, and the change of every other metric."""
 
 import json
 from collections.abc import Iterator
@@ -13,22 +13,22 @@ from tools.review import searches, verdicts
 from tools.review.verdicts import Change, ErrorChange
 
 CAVEAT = (
-    "Whether a score in cross-validation or a silhouette would differ after other draws, or from "
-    "other first centres, is not asked here: it differs on these images, or within their noise. "
-    "Intervals are each for itself, verdicts adjusted for all (Holm)."
+    "The review does not test whether accuracies in cross-validation and silhouettes would change "
+    "with other draws of the training set or other initial centres. Their verdicts hold for these "
+    "images only. Verdicts are adjusted for multiple comparisons (Holm); intervals are not."
 )
 
 ErrorChanges = dict[Model, ErrorChange]
 
 
 def same_test_images(old: Results, new: Results) -> bool:
-    """Whether both were tried on the same test images."""
+    """Whether both revisions were tested on the same images, in the same order."""
     (old_labels, _), (new_labels, _) = old.predictions(MODELS[0]), new.predictions(MODELS[0])
     return old.data == new.data and np.array_equal(old_labels, new_labels)
 
 
 def error_changes(old: Results, new: Results) -> ErrorChanges:
-    """What became of each model's test error; nothing if the test images are others."""
+    """Compare the test error of each model; empty if the test images differ."""
     if not same_test_images(old, new):
         return {}
     changes = {}
@@ -40,33 +40,34 @@ def error_changes(old: Results, new: Results) -> ErrorChanges:
 
 
 def overall(changes: ErrorChanges) -> str:
-    """One sentence: what is real."""
+    """Say which test errors rise or fall, and whether that is more than chance."""
     if not changes:
-        return "Errors on other test images cannot be compared."
+        return "The test errors cannot be compared: they come from different test images."
     models: dict[str, list[str]] = {}
     for model, verdict in verdicts.judge_by_name(changes).items():
         change = changes[model]
-        direction = "worse" if change.difference > 0 else "better"
+        direction = "rises" if change.difference > 0 else "falls"
         amount = f" {direction} by {abs(change.difference):.4f} ± {change.margin:.4f}"
-        models.setdefault(verdict, []).append(model.name + amount * bool(change.difference))
+        text = f"the {model.name}{amount * bool(change.difference)}"
+        models.setdefault(verdict, []).append(text)
     if len(models.get(verdicts.NONE, [])) == len(MODELS):
         models[verdicts.NONE] = ["all three models"]
     wording = {
-        verdicts.REAL: verdicts.REAL,
-        verdicts.NOISE: verdicts.NOISE,
-        verdicts.UNKNOWN: "not known how far it moves by chance",
-        verdicts.NONE: "no difference in test error",
+        verdicts.REAL: f"{verdicts.REAL}: the test error of ",
+        verdicts.NOISE: f"{verdicts.NOISE}: the test error of ",
+        verdicts.UNKNOWN: "not known whether by chance: the test error of ",
+        verdicts.NONE: "no difference in test error: ",
     }
-    sentence = "; ".join(
-        f"{wording[verdict]}: {', '.join(models[verdict])}"
-        for verdict in wording
+    sentences = (
+        beginning + (", " if verdict == verdicts.NONE else ", that of ").join(models[verdict])
+        for verdict, beginning in wording.items()
         if verdict in models
     )
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
 
 
 def metrics(old: Results, new: Results, changes: ErrorChanges) -> Iterator[Block]:
-    """Test errors with both questions; all other metrics that moved."""
+    """Show the tests on each test error, then every other metric that changed."""
     yield Heading("Metrics")
     if changes:
         yield from _test_errors(old, new, changes)
@@ -89,15 +90,26 @@ def _test_errors(old: Results, new: Results, changes: ErrorChanges) -> Iterator[
     ]
     yield Table(
         "Test errors",
-        ["", "verdict", "old", "new", "change", "p, images", "draws, old", "new", "p, draws"],
+        [
+            "",
+            "verdict",
+            "test error, old",
+            "test error, new",
+            "change",
+            "p (McNemar)",
+            "error over draws, old",
+            "error over draws, new",
+            "p (Welch)",
+        ],
         rows,
         7,
     )
     yield Text(
-        "Real is what both say: an exact McNemar test of the two models on the test images "
-        "(p, images), and Welch's test of their errors after other draws of training images "
-        "and first weights (p, draws; `metrics/noise.json`), both at "
-        f"{verdicts.LEVEL}, adjusted for {len(changes)} models after Holm."
+        "A change is real if two tests are significant. McNemar's exact test compares the two "
+        "fitted models on the test images. Welch's test compares their errors over other draws of "
+        "the training set and initial weights (`metrics/noise.json`: mean ± standard deviation). "
+        f"The level of both is {verdicts.LEVEL}, adjusted for {len(changes)} models by Holm's "
+        "method."
     )
 
 
@@ -112,12 +124,12 @@ def _other_metrics(old: Results, new: Results, errors: ErrorChanges) -> Iterator
         and not key.startswith("noise.")
     ]
     if not moved:
-        yield Text("No other metric moved.")
+        yield Text("No other metric changed.")
         return
     changes = changes_on_these_images(old, new)
     verdict = verdicts.judge_by_name(changes, verdicts.DIFFERS, verdicts.CHANCE)
     yield Table(
-        "Other metrics that moved",
+        "Other metrics that changed",
         ["", "verdict", "old", "new", "change", "interval at 95 %"],
         [
             [
@@ -136,7 +148,7 @@ def _other_metrics(old: Results, new: Results, errors: ErrorChanges) -> Iterator
 
 
 def changes_on_these_images(old: Results, new: Results) -> dict[str, Change]:
-    """Of metrics whose parts are in the tables, what became of them: by fold or by image."""
+    """Compare the metrics that are means over folds or images, by the name of the metric."""
     changes: dict[str, Change] = {}
     for key, winners in {
         "mlp.small.cv_accuracy": [searches.best_network(r, "small") for r in (old, new)],
@@ -159,7 +171,7 @@ def changes_on_these_images(old: Results, new: Results) -> dict[str, Change]:
 
 
 def as_written(value: Any) -> str:
-    """A value of a parameter or metric, as it is written; – where there is none."""
+    """Format a value as its file has it; – if there is none."""
     if value is None or value != value:
         return "–"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -170,7 +182,7 @@ def _p_value(p: float) -> str:
 
 
 def _difference(old: Any, new: Any) -> str:
-    """How far a number moved; nothing if it is none."""
+    """Format the difference of two numbers; empty if one is no number."""
     if any(isinstance(x, bool) or not isinstance(x, int | float) for x in (old, new)):
         return ""
     return f"{new - old:+.6g}"

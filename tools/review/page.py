@@ -1,4 +1,4 @@
-"""The blocks of a review: what forbids to compare, the verdict, what changed, what it did."""
+"""Build the review page: cautions, verdict, changes, and their effects on the results."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from tools.review.metrics import as_written
 
 
 def review(old: Results, new: Results) -> list[Block]:
-    """The whole review."""
+    """Return all blocks of the review."""
     errors = metrics.error_changes(old, new)
     charts = changed_charts(old, new)
     return [
@@ -27,12 +27,12 @@ def review(old: Results, new: Results) -> list[Block]:
 
 
 def cautions(old: Results, new: Results) -> Iterator[Block]:
-    """What forbids to compare as if nothing else differed."""
+    """Warn of differences that make the results incomparable."""
     if old.data != new.data:
         yield Caution(
-            f"Other data: {old.name} has {old.metrics['data']['dataset']}, {new.name} "
-            f"{new.metrics['data']['dataset']}, with other files. Errors are not those of the same "
-            "images."
+            f"The revisions use different data: {old.name} has {old.metrics['data']['dataset']}, "
+            f"{new.name} has {new.metrics['data']['dataset']}, and the raw files differ. Their "
+            "errors come from different images."
         )
     counts = [
         f"`{key}` {count} → {new.params.get(key)}"
@@ -40,23 +40,23 @@ def cautions(old: Results, new: Results) -> Iterator[Block]:
         if key.endswith("samples") and count != new.params.get(key)
     ]
     if counts:
-        yield Caution(f"Other sample counts: {', '.join(counts)}.")
+        yield Caution(f"The sample counts differ: {', '.join(counts)}.")
     if old.data == new.data and not metrics.same_test_images(old, new):
-        yield Caution("Other test images, or in another order, though the raw files are the same.")
+        yield Caution("The test images or their order differ, although the raw files are the same.")
     for results in (old, new):
         if results.stale:
-            yield Caution(f"Stale: in {results.name}, {'; '.join(results.stale)}.")
+            yield Caution(f"{results.name} is stale: {'; '.join(results.stale)}.")
 
 
 def what_changed(old: Results, new: Results) -> Iterator[Block]:
-    """Parameters, code, packages, data."""
+    """List what changed in parameters, packages, code and data."""
     yield Heading("What changed")
     changes = list(_changes(old, new))
-    yield from changes or [Text("Neither parameters, code, packages nor data.")]
+    yield from changes or [Text("Parameters, packages, code and data are the same.")]
 
 
 def _changes(old: Results, new: Results) -> Iterator[Block]:
-    """A block for each kind of thing that changed."""
+    """Yield a block for each kind of change."""
     for title, before, after in (
         ("Parameters", old.params, new.params),
         ("Packages", old.packages, new.packages),
@@ -72,11 +72,11 @@ def _changes(old: Results, new: Results) -> Iterator[Block]:
     if code:
         yield Text("Code: " + ", ".join(f"`{path}`" for path in code) + ".")
     if old.data != new.data:
-        yield Text(f"Data: the raw files were `{old.data}` and are `{new.data}`.")
+        yield Text(f"Data: the hash of the raw files was `{old.data}` and is `{new.data}`.")
 
 
 def remaining(charts: dict[str, list[Chart]]) -> Iterator[Block]:
-    """Charts that no section has shown."""
+    """Show the charts that no section has shown."""
     if charts:
         yield Heading("Other plots")
     for of_table in charts.values():
@@ -84,7 +84,7 @@ def remaining(charts: dict[str, list[Chart]]) -> Iterator[Block]:
 
 
 def changed_charts(old: Results, new: Results) -> dict[str, list[Chart]]:
-    """DVC's charts of every table that differs, both revisions in each, by the table's path."""
+    """Return DVC's charts of each table that differs, with both revisions, by the table's path."""
     specs = plots(old, new)
     charts: dict[str, list[Chart]] = {}
     for results in (old, new):

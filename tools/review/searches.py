@@ -1,4 +1,4 @@
-"""Both searches of two revisions: what was tried, on the same folds, and how the best learned."""
+"""Compare the searches over networks and kernels of two revisions."""
 
 from collections.abc import Iterator
 
@@ -11,23 +11,23 @@ from tools.review.verdicts import Change
 
 
 def interval(change: Change | None) -> str:
-    """Both ends of an interval."""
+    """Format both ends of a confidence interval."""
     return f"{change.low:+.4f} to {change.high:+.4f}" if change else ""
 
 
 def best_network(results: Results, size: str) -> Folds:
-    """Cross-validation of the best architecture."""
+    """Return the accuracies in the folds of the best architecture."""
     best = results.metrics["mlp"][size]
     return results.networks()[architecture(best["architecture"], best["samples"])]
 
 
 def best_kernel(results: Results) -> Folds:
-    """Cross-validation of the best kernel: the first of equals, as the search takes it."""
+    """Return the accuracies in the folds of the best kernel; of equal kernels, the first."""
     return max(results.kernels().values(), key=lambda folds: folds.mean)
 
 
 def change_of_accuracy(old: Results, new: Results, before: Folds, after: Folds) -> Change | None:
-    """What became of an accuracy in cross-validation; None if the folds hold other images."""
+    """Compare two accuracies in cross-validation; None if their folds hold different images."""
     old_order, new_order = old.order(before.samples), new.order(after.samples)
     if old.data != new.data or not np.array_equal(old_order, new_order):
         return None
@@ -37,14 +37,14 @@ def change_of_accuracy(old: Results, new: Results, before: Folds, after: Folds) 
 
 
 def networks(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Iterator[Block]:
-    """The search over architectures, and how the best were trained."""
+    """Compare the search over architectures, and the training of the winners."""
     yield Heading("Search over networks")
     yield from _compared(old, new, old.networks(), new.networks())
     yield from charts.pop("plots/mlp_cv.csv", [])
     if "plots/mlp_loss.csv" in charts:
         yield Table(
-            "Training of the best",
-            ["revision", "images", "epochs", "loss at last"],
+            "Training of the best networks",
+            ["revision", "images", "epochs", "final loss"],
             [
                 [
                     results.name,
@@ -61,7 +61,7 @@ def networks(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Iter
 
 
 def kernels(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Iterator[Block]:
-    """The search over kernels."""
+    """Compare the search over kernels."""
     yield Heading("Search over kernels")
     yield from _compared(old, new, old.kernels(), new.kernels())
     yield from charts.pop("plots/svm_cv.csv", [])
@@ -70,7 +70,7 @@ def kernels(old: Results, new: Results, charts: dict[str, list[Chart]]) -> Itera
 def _compared(
     old: Results, new: Results, before: dict[str, Folds], after: dict[str, Folds]
 ) -> Iterator[Block]:
-    """Accuracies in cross-validation of what was searched in either revision."""
+    """Compare the accuracies of everything that either revision tried."""
     title = "Accuracy in cross-validation"
     in_both = [name for name in before if name in after]
     changes = {
@@ -84,7 +84,7 @@ def _compared(
         yield Text(f"{title}: the same in both.")
         return
     yield Table(
-        f"{title}, means of the folds; intervals after Nadeau and Bengio",
+        f"{title}: means of the folds, intervals by Nadeau and Bengio",
         ["", "verdict", "old", "new", "change", "interval at 95 %"],
         [
             [

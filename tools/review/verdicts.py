@@ -1,7 +1,7 @@
-"""Is a difference more than chance? Two questions, and it is real only if both say so.
+"""Decide whether a difference is more than chance: it is real only if two tests are significant.
 
-Do these two fitted models differ on these test images (exact McNemar)? And would the difference
-survive other training images and first weights (Welch, on the errors of other draws)?
+McNemar's exact test asks whether the two fitted models differ on these test images. Welch's test
+asks whether the difference survives other draws of the training set and of the initial weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,23 +19,23 @@ RESAMPLES = 5000
 REAL, NOISE = "real", "within the noise of the seed"
 DIFFERS, CHANCE = "differs on these images", "within the noise of these images"
 NONE, UNKNOWN = "no difference", "not known"
-SMALLEST_MOVE = 1e-9  # of a score; what is less is rounding
+SMALLEST_MOVE = 1e-9  # of a score; smaller differences are rounding
 
 Name = TypeVar("Name")
 Floats = npt.NDArray[np.float64]
 
 
 class Change(NamedTuple):
-    """What became of a number.
+    """Change of a number between two revisions.
 
     Attributes
     ----------
     difference
-        New less old.
+        New minus old.
     low, high
-        Its interval at 95 %.
+        Confidence interval of the difference at 95 %.
     p
-        How likely it is by chance; NaN if that was not measured.
+        p-value of the difference; NaN if there is no test.
     """
 
     difference: float
@@ -45,17 +45,18 @@ class Change(NamedTuple):
 
 
 class ErrorChange(NamedTuple):
-    """What became of a model's test error.
+    """Change of a model's test error between two revisions.
 
     Attributes
     ----------
     difference, margin
-        New error less old one, and half the width of its interval at 95 %, on these images.
+        New error minus old error on these images, and half the width of its confidence interval at
+        95 %.
     p_images
-        How likely, if these two fitted models were equally good.
+        p-value of McNemar's test that the two fitted models are equally good.
     p_draws
-        How likely errors of other draws so far apart, if nothing but the draws differed; 1 if
-        they lie apart the other way round, NaN if a revision has none.
+        p-value of Welch's test on the errors over other draws. It is 1 if those errors differ in
+        the other direction, and NaN if a revision has none.
     """
 
     difference: float
@@ -65,9 +66,9 @@ class ErrorChange(NamedTuple):
 
     @property
     def p(self) -> float:
-        """Of both questions: no larger than the level only if neither is.
+        """The larger of both p-values, so that it is significant only if both are.
 
-        NaN if the second would decide, and was not measured.
+        NaN if Welch's test would decide but has no p-value.
         """
         if self.p_draws != self.p_draws and self.p_images > LEVEL:
             return self.p_images
@@ -81,14 +82,14 @@ def of_errors(
     old_noise: dict[str, Any] | None,
     new_noise: dict[str, Any] | None,
 ) -> ErrorChange:
-    """Ask both questions of a model.
+    """Test the difference of two test errors in both ways.
 
     Parameters
     ----------
     actual, old, new : int arrays of shape (n_images,)
-        True labels, and what the old and the new model predicted.
+        True labels, and the labels that the old and the new model predicted.
     old_noise, new_noise
-        Of the model, from `metrics/noise.json`; None where a revision has none.
+        Errors over other draws, from `metrics/noise.json`; None if a revision has none.
     """
     difference, margin, p = scores.mcnemar(actual, new, old)
     if old_noise is None or new_noise is None:
@@ -99,7 +100,7 @@ def of_errors(
 
 
 def welch_p_value(old: dict[str, Any], new: dict[str, Any]) -> float:
-    """How likely errors so far apart on other draws are, if nothing but the draws differs.
+    """Return the p-value of Welch's test on the errors over draws of two models.
 
     Parameters
     ----------
@@ -109,9 +110,9 @@ def welch_p_value(old: dict[str, Any], new: dict[str, Any]) -> float:
     Notes
     -----
     Welch, 1947: "The generalization of 'Student's' problem when several different population
-    variances are involved". Two revisions with one seed have the same draws; they are compared as
-    if they were others, which makes the test less sure than it could be, never too sure. Draws
-    that never move an error tell nothing of others (NaN), unless they all agree.
+    variances are involved". Two revisions with the same seed have the same draws. The test treats
+    them as independent, which makes it conservative. If no error varies over its draws, the test
+    is undefined (NaN), unless both means are equal.
     """
     if old["test_error_std"] == new["test_error_std"] == 0:
         return 1.0 if old["test_error_mean"] == new["test_error_mean"] else np.nan
@@ -137,8 +138,8 @@ def of_folds(old: Floats, new: Floats) -> Change:
     -----
     Folds share training images, so their scores vary together: the variance of a mean is not 1/n
     but 1/n + 1/(n - 1) times that of a fold (Nadeau and Bengio, 2003: "Inference for the
-    generalization error", with test sets of 1/(n - 1) of the training sets). Folds that all move
-    as far tell nothing of others (p is NaN), unless none does.
+    generalization error", where the ratio of test to training images is 1/(n - 1)). If all folds
+    change by the same amount, the test is undefined (p is NaN), unless this amount is 0.
     """
     n, differences = len(old), new - old
     difference = float(differences.mean())
@@ -152,19 +153,19 @@ def of_folds(old: Floats, new: Floats) -> Change:
 
 
 def of_silhouettes(old: Floats, new: Floats, paired: bool) -> Change:
-    """Compare two mean silhouettes, by a bootstrap over the images.
+    """Compare two mean silhouettes by a bootstrap over the images.
 
     Parameters
     ----------
     old, new : float64 arrays of shapes (n_old,), (n_new,)
         Silhouettes of images.
     paired
-        Whether they are of the same images, in the same order, which are then drawn together.
+        Whether both arrays hold the same images in the same order; each is then drawn for both.
 
     Notes
     -----
-    Efron, 1979: "Bootstrap methods: another look at the jackknife"; the interval is that of
-    percentiles, p twice the share of resamples on the other side of zero.
+    Efron, 1979: "Bootstrap methods: another look at the jackknife". The interval is the percentile
+    interval; p is twice the share of resamples on the other side of zero.
     """
     random = np.random.RandomState(0)
 
@@ -183,7 +184,7 @@ def of_silhouettes(old: Floats, new: Floats, paired: bool) -> Change:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Adjust the p-values of tests that are looked at together; NaN is no test.
+    """Adjust p-values for multiple comparisons; NaN means that there was no test.
 
     Notes
     -----
@@ -201,13 +202,13 @@ def holm(p: Sequence[float]) -> list[float]:
 def judge(
     changes: Sequence[Change | ErrorChange], real: str = REAL, noise: str = NOISE
 ) -> list[str]:
-    """Verdicts on changes that are looked at together.
+    """Give verdicts on changes, adjusted for their number.
 
     Parameters
     ----------
     real, noise
-        For what is more than chance, and for what is not: `DIFFERS` and `CHANCE` where nothing
-        but these images was asked.
+        Verdicts on significant and on other changes. `DIFFERS` and `CHANCE` are for changes that
+        were tested on these images only.
     """
     adjusted = holm([change.p for change in changes])
     return [
@@ -219,5 +220,5 @@ def judge(
 def judge_by_name(
     changes: Mapping[Name, Change | ErrorChange], real: str = REAL, noise: str = NOISE
 ) -> dict[Name, str]:
-    """Verdicts on changes that are looked at together, by their names; see `judge`."""
+    """Give verdicts on named changes, adjusted for their number; see `judge`."""
     return dict(zip(changes, judge(list(changes.values()), real, noise), strict=True))

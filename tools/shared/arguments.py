@@ -1,4 +1,4 @@
-"""A command line whose mistakes end as those of the stages do: in one sentence."""
+"""Command-line parser that reports an error in one sentence, as the stages do."""
 
 import argparse
 from typing import NoReturn
@@ -8,5 +8,5 @@ class Parser(argparse.ArgumentParser):
     """Parser that reports an error in one sentence and exits with code 1."""
 
     def error(self, message: str) -> NoReturn:
-        """Exit, with the message on standard error."""
+        """Exit with the message on standard error."""
         raise SystemExit(f"{self.prog}: {message}")

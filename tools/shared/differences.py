@@ -1,7 +1,7 @@
-"""What differs between two contents of a file, in the words of its kind.
+"""Describe the difference between two contents of a file.
 
-Each kind of file is taken apart into named values and arrays: a metric, a cell of a table, the
-pixels of a picture, an attribute of a model. Two files differ where a part of one does.
+The module splits each kind of file into named values and arrays: metrics, cells of a table, pixels
+of a picture, attributes of a model. It names the parts that differ.
 """
 
 import csv
@@ -20,7 +20,7 @@ from stages.files.keys import flat
 
 Parts = dict[str, Any]
 MISSING = "nothing"
-# Errors of readers of a file that is not of its kind: it is compared byte by byte.
+# Errors of reading a file that is not of its kind. Such files are compared byte by byte.
 UNREADABLE = (
     ValueError,
     LookupError,
@@ -32,18 +32,18 @@ UNREADABLE = (
 
 
 def describe(name: str, old: bytes, new: bytes) -> str:
-    """Say what differs between two contents of a file.
+    """Describe the difference between two contents of a file.
 
     Parameters
     ----------
     name
-        The file's name: its ending says of which kind it is.
+        Name of the file, whose ending tells its kind.
     old, new
-        Its contents.
+        Contents of the file.
 
     Returns
     -------
-    The first part that differs, how far, and how many more do.
+    The first part that differs, by how much, and how many more parts differ.
     """
     if old == new:
         return "no difference"
@@ -55,7 +55,7 @@ def describe(name: str, old: bytes, new: bytes) -> str:
 
 
 def first_difference(old: Parts, new: Parts) -> str:
-    """Say which of two sets of named values and arrays differ, and the first of them how far."""
+    """Name the first part that differs, by how much, and how many more parts differ."""
     names = [
         name for name in {**old, **new} if not _same(old.get(name, MISSING), new.get(name, MISSING))
     ]
@@ -67,20 +67,20 @@ def first_difference(old: Parts, new: Parts) -> str:
 
 
 def _same(old: Any, new: Any) -> bool:
-    """Whether two values or arrays are of one type and equal, undefined ones too."""
+    """Whether two values or arrays have the same type and are equal; NaN equals NaN."""
     if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
         return old.shape == new.shape and old.dtype == new.dtype and not _differing(old, new).any()
     return type(old) is type(new) and (old == new or (old != old and new != new))
 
 
 def _differing(old: npt.NDArray[Any], new: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Where two arrays differ; where both are undefined, they do not."""
+    """Where two arrays differ; NaN does not differ from NaN."""
     undefined_in_both = (old != old) & (new != new)
     return (old != new) & ~undefined_in_both
 
 
 def _change(old: Any, new: Any) -> str:
-    """Say how two values or arrays differ, and how far."""
+    """Say how two values or arrays differ, and by how much."""
     if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
         if old.dtype != new.dtype:
             return f"{_printed(old)} → {_printed(new)}"
@@ -98,7 +98,7 @@ def _change(old: Any, new: Any) -> str:
 
 
 def _distance(old: Any, new: Any) -> float | None:
-    """How far apart two numbers are, cells of a table too; None for anything else."""
+    """Difference of two numbers, also as text of table cells; None for anything else."""
     if isinstance(old, bool) or isinstance(new, bool):
         return None
     try:
@@ -127,7 +127,7 @@ def _json(content: bytes) -> Parts:
 
 
 def _table(content: bytes) -> Parts:
-    """Cells by row and column; the first row below the head is row 1."""
+    """Cells by row and column; row 1 is the first row below the head."""
     head, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
     return {
         f"row {i}, {column}": cell
@@ -147,7 +147,7 @@ def _array(content: bytes) -> Parts:
 
 
 def _model(content: bytes) -> Parts:
-    """Attributes of a skops archive: what its schema says outright, and the arrays it names."""
+    """Attributes of a skops archive: the values in its schema, and the arrays that it names."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
 
         def parts(node: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -165,7 +165,9 @@ def _model(content: bytes) -> Parts:
 
         attributes: Parts = {}
         for name, value in parts(json.loads(archive.read("schema.json")), ""):
-            attributes.setdefault(name, value)  # an estimator's own class before its dictionary's
+            attributes.setdefault(
+                name, value
+            )  # the estimator's class comes before that of its dictionary
         return attributes
 
 

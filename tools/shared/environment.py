@@ -1,4 +1,4 @@
-"""The environment that programs are started in."""
+"""Environment variables of the programs that a tool starts."""
 
 import os
 import sys
@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def use_this_python() -> None:
-    """Have commands find the `dvc` and `python` of the environment that this runs in."""
+    """Put this Python's folder first in PATH, so that commands find its `dvc` and `python`."""
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

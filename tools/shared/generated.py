@@ -1,4 +1,4 @@
-"""Parts of pages that programs write, between two marks."""
+"""Read and write the generated parts of Markdown pages, which lie between two marks."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ END = "<!-- end -->\n"
 
 
 def begin(command: str) -> str:
-    """The line before the part that a command writes."""
+    """Return the line before the part that a command generates."""
     return f"<!-- begin: {command} -->\n"
 
 
 def write(command: str, text: str, page: Path = README) -> None:
-    """Write the part of a command anew; all else stays."""
+    """Replace the part that a command generates; the rest of the page stays as it is."""
     before, marked, rest = page.read_text(encoding="utf-8").partition(begin(command))
     _, ended, after = rest.partition(END)
     if not (marked and ended):
@@ -24,6 +24,6 @@ def write(command: str, text: str, page: Path = README) -> None:
 
 
 def part(command: str, page: Path = README) -> str:
-    """Text that a page has now between the marks of a command."""
+    """Return the part of a page that a command generated."""
     _, _, rest = page.read_text(encoding="utf-8").partition(begin(command))
     return rest.partition(END)[0]

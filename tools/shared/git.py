@@ -1,4 +1,4 @@
-"""Git, and the commits of this project."""
+"""Run Git, and read or make commits of this project."""
 
 import os
 import shutil
@@ -16,15 +16,15 @@ A_COMMITTER = {
 
 
 def git(*command: str, folder: Path | None = None, variables: dict[str, str] | None = None) -> str:
-    """Run Git, and give what it prints.
+    """Run Git and return its output.
 
     Raises
     ------
     UserError
-        If Git refuses.
+        If Git fails.
     """
     inherited = dict(os.environ)
-    if folder:  # a hook's variables speak of the project's own repository
+    if folder:  # a Git hook's variables name the project's repository, not this folder's
         inherited = {name: v for name, v in inherited.items() if not name.startswith("GIT_")}
     done = subprocess.run(
         ["git", *command],
@@ -40,27 +40,27 @@ def git(*command: str, folder: Path | None = None, variables: dict[str, str] | N
 
 
 def commit_of(revision: str, staged: bool) -> str:
-    """The commit that a revision names; of what is staged, one that no branch knows of."""
+    """Return the commit that a revision names, or a new commit of what is staged, on no branch."""
     if staged:
         return commit_of_index("staged")
     return git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
 
 
 def commit_of_index(message: str, variables: dict[str, str] | None = None) -> str:
-    """A commit of what is staged, that no branch knows of."""
+    """Make a commit of what is staged, on no branch."""
     tree = git("write-tree", variables=variables)
     return git("commit-tree", tree, "-m", message, variables=A_COMMITTER)
 
 
 def commit_of_workspace(message: str, paths: Iterable[str]) -> str:
-    """A commit of the workspace, that no branch knows of; the index stays as it is.
+    """Make a commit of the workspace, on no branch; the index stays as it is.
 
     Parameters
     ----------
     message
-        What the commit is called.
+        Message of the commit.
     paths
-        Files and folders of which it has also what Git does not know yet.
+        Files and folders whose untracked files the commit includes too.
     """
     with tempfile.TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
@@ -72,7 +72,7 @@ def commit_of_workspace(message: str, paths: Iterable[str]) -> str:
 
 @cache
 def content_of(commit: str, path: str) -> bytes | None:
-    """A file of a commit, asked of Git once; None if there is none."""
+    """Read a file of a commit, once for each file; None if there is none."""
     done = subprocess.run(
         ["git", "cat-file", "blob", f"{commit}:{path}"], capture_output=True, check=False
     )
@@ -80,18 +80,18 @@ def content_of(commit: str, path: str) -> bytes | None:
 
 
 def hashes_of(commit: str, paths: Iterable[str]) -> dict[str, str]:
-    """Git's hash of each file of a commit at these paths, or in folders there, by path."""
+    """Return Git's hash of each file at these paths of a commit, or in these folders, by path."""
     listing = git("ls-tree", "-r", "-z", "--full-tree", commit, *paths)
     entries = (entry.split("\t", 1) for entry in listing.split("\0") if entry)
     return {path: description.split()[2] for description, path in entries}
 
 
 def changed_since(text: str, file: str, commit: str, folder: str) -> list[str]:
-    """Files that changed in a folder since the first commit, of any branch, with a text in a file.
+    """List files of a folder that changed since the first commit whose `file` contains `text`.
 
     Returns
     -------
-    Their paths in the folder; nothing if Git has no such commit here.
+    Paths within the folder; empty if no branch of this clone has such a commit.
     """
     commits = git("log", "--all", "--format=%H", f"-S{text}", "--", file).split()
     if not commits:
@@ -101,9 +101,9 @@ def changed_since(text: str, file: str, commit: str, folder: str) -> list[str]:
 
 
 def check_out(commit: str, clone: Path) -> None:
-    """Check a commit of this project out, in a new repository that holds nothing else."""
+    """Check out a commit of this project in a new repository that holds nothing else."""
     clone.mkdir(parents=True)
     git("init", "--quiet", str(clone), folder=clone)
-    # A fetch by its name brings one commit, of a shallow clone or of no branch too.
+    # Fetching by hash brings one commit, even from a shallow clone or on no branch.
     git("fetch", "--quiet", "--depth=1", str(Path.cwd()), commit, folder=clone)
     git("checkout", "--quiet", "--detach", commit, folder=clone)

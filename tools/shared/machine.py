@@ -1,9 +1,9 @@
-"""What the arithmetic runs on: processor, kernels, threads, C library, versions.
+"""Describe what the arithmetic runs on: processor, kernels, threads, C library, versions.
 
-    python tools/shared/machine.py    # as JSON, under the contract of the `stages` in PYTHONPATH
+    python tools/shared/machine.py    # prints JSON; `stages` in PYTHONPATH sets the arithmetic
 
-It is run by its path, so that it can describe the environment of a revision that has no such
-file.
+Other tools run this file by its path, so that it can describe the environment of a revision that
+does not have the file.
 """
 
 import json
@@ -20,7 +20,7 @@ import stages  # before NumPy is loaded
 # isort: split
 import numpy as np
 import sklearn.cluster
-import sklearn.svm  # noqa: F401 - with SciPy's BLAS and OpenMP, which these load
+import sklearn.svm  # noqa: F401 - loads SciPy's BLAS and OpenMP
 from threadpoolctl import threadpool_info
 
 INSTRUCTIONS = re.compile(r"sse4|avx|fma|f16c|bmi")
@@ -28,7 +28,7 @@ PACKAGES = {"dvc", "joblib", "numpy", "pandas", "pillow", "scikit-learn", "scipy
 
 
 def processor() -> tuple[str, list[str]]:
-    """Name of the processor, and those of its instruction sets that arithmetic may use."""
+    """Return the processor's name, and its instruction sets that arithmetic may use."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return platform.processor() or platform.machine(), []
@@ -40,9 +40,9 @@ def processor() -> tuple[str, list[str]]:
 
 
 def describe() -> dict[str, Any]:
-    """Describe this machine, and what the stages make of it.
+    """Describe this machine and the kernels and threads that the stages use on it.
 
-    Nothing in it names the machine, its user, or a place in it.
+    The description contains no name of the machine or its user, and no path.
     """
     name, instructions = processor()
     libraries = threadpool_info()

@@ -1,4 +1,4 @@
-"""Changes to a params.yaml."""
+"""Change values in a params.yaml."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 
 
 def set_params(path: Path, values: dict[str, Any]) -> None:
-    """Change values in a params.yaml, by dotted key; all else stays as it is."""
+    """Change values in a params.yaml by dotted key; the rest of the file stays as it is."""
     yaml = YAML()
     params = yaml.load(path.read_text(encoding="utf-8"))
     for key, value in values.items():

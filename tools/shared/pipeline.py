@@ -1,6 +1,6 @@
-"""The pipeline of a revision, as DVC reads it: what its stages write, and what they are made of.
+"""List outputs, code and lock file of a revision's pipeline, as DVC reads it.
 
-Nothing here knows where code or packages lie: another revision may have them elsewhere.
+No path of code or packages is fixed here, because another revision may have them elsewhere.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ LOCK = "dvc.lock"
 
 
 def outputs(repo: Repo) -> Iterator[tuple[PipelineStage, Output]]:
-    """Every output, with its stage, in the order of dvc.yaml."""
+    """Yield every output with its stage, in the order of dvc.yaml."""
     for stage in repo.index.stages:
         for out in stage.outs:
             yield stage, out
 
 
 def sources(repo: Repo) -> list[str]:
-    """Paths of the files and folders that stages read and none writes, parameters left out."""
+    """List the paths that stages read and no stage writes, without parameters."""
     written = {out.def_path for _, out in outputs(repo)}
     read = (
         dep.def_path
@@ -35,17 +35,17 @@ def sources(repo: Repo) -> list[str]:
 
 
 def lock_of_packages(repo: Repo) -> str | None:
-    """Path of the requirements file that stages depend on; None if they depend on none."""
+    """Return the path of the lock file that stages depend on; None if there is none."""
     return next(filter(_is_requirements_file, sources(repo)), None)
 
 
 def code(repo: Repo) -> list[str]:
-    """Paths of the files and folders of code, and of the pipeline file."""
+    """List the paths of dvc.yaml and of the code that stages depend on."""
     return [PIPELINE, *(path for path in sources(repo) if not _is_requirements_file(path))]
 
 
 def kept_in_git(repo: Repo) -> set[str]:
-    """Files and folders at the top of the project that hold what Git has of the pipeline."""
+    """Return the top-level files and folders with those parts of the pipeline that Git holds."""
     paths = [dep.def_path for stage in repo.index.stages for dep in stage.deps]
     paths += [out.def_path for _, out in outputs(repo)]
     cached = {out.def_path for _, out in outputs(repo) if out.use_cache}
@@ -53,5 +53,5 @@ def kept_in_git(repo: Repo) -> set[str]:
 
 
 def _is_requirements_file(path: str) -> bool:
-    """Whether a path is one that pip's requirements files go by."""
+    """Whether a path looks like a requirements file of pip."""
     return path.endswith(".txt") and "requirements" in path

@@ -1,1 +1,1 @@
-"""Do the committed results come from the committed code?"""
+"""Verify that the committed results come from the committed code."""

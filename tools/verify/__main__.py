@@ -1,17 +1,19 @@
-"""Do the committed results come from the committed code? Three checks, each on its own.
+"""Verify with three independent checks that the committed results come from the committed code.
 
     python -m tools.verify                    # HEAD
-    python -m tools.verify main --raw FOLDER  # another revision, its raw files from FOLDER
-    python -m tools.verify --quick            # the first two checks alone: a second or two
-    python -m tools.verify --quick --staged   # what the next commit would hold: for a hook
+    python -m tools.verify main --raw FOLDER  # another revision, with raw files from FOLDER
+    python -m tools.verify --quick            # checks 1 and 2 only, in a second or two
+    python -m tools.verify --quick --staged   # what the next commit would contain, for a Git hook
 
-1. The metrics and plots in Git have the hashes that dvc.lock states.
-2. So have the code, the parameters and the lock of packages; --staged: and Git has all the code.
-3. A run from nothing gives both: in a temporary clone of the revision, in an environment built
-   from its own lock of packages (with --here: in the current one), with no cache.
+1. The metrics and plots in Git have the hashes in dvc.lock.
+2. Code, parameters and lock file have the hashes and values in dvc.lock. With --staged: all code
+   is in Git.
+3. A run from scratch reproduces the committed files and the hashes. It runs without a cache in a
+   temporary clone of the revision, in an environment built from the revision's lock file (with
+   --here: in the current environment).
 
-What lies in DVC's cache for the revision is hashed too, since DVC trusts it unseen. The
-workspace is only read. Exit code 0: identical; 2: same metrics, other bytes; 1: different.
+The command also hashes the revision's files in DVC's cache, because DVC does not check them. It
+does not change the workspace. Exit code 0: identical; 2: same metrics, other bytes; 1: different.
 """
 
 import argparse
@@ -39,23 +41,23 @@ from tools.verify.fresh_run import Row, Verdict
 
 
 def overall(findings: dict[str, Findings], rows: Sequence[Row]) -> Verdict:
-    """The worst of what was found."""
+    """Return the worst verdict of all checks."""
     if any(of_check.wrong for of_check in findings.values()):
         return Verdict.DIFFERENT
     return fresh_run.worst(rows)
 
 
 def say_findings(title: str, findings: Findings) -> None:
-    """Say that all is well, or what is not."""
+    """Print how many things a check looked at, and what is wrong."""
     say(f"{title}: {findings.checked} checked, {len(findings.wrong) or 'none'} wrong")
     for sentence in findings.wrong:
         say(f"   {sentence}.")
 
 
 def say_run(rows: Sequence[Row], machine: dict[str, Any]) -> None:
-    """Show the table of outputs, and what they were made on."""
+    """Print the table of outputs, their differences, and the machine of the run."""
     print_table(
-        "3 A run from nothing against Git and dvc.lock",
+        "3 A run from scratch against Git and dvc.lock",
         ["stage", "output", "verdict"],
         [[row.stage, row.output, row.verdict] for row in rows],
         numbers=False,
@@ -66,12 +68,12 @@ def say_run(rows: Sequence[Row], machine: dict[str, Any]) -> None:
     instructions = ", ".join(machine["instructions"]) or "unknown instruction sets"
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     say(f"It ran on {machine['processor']} ({instructions}),")
-    say(f"   {machine['system']}, {machine['libc'] or 'another C library than glibc'};")
+    say(f"   {machine['system']}, {machine['libc'] or 'a C library that is not glibc'};")
     say(f"   {'; '.join(machine['blas'])}; NumPy loops {' '.join(machine['numpy_loops'])};")
     say(f"   threads per fit: {machine['threads_per_fit']}; cores: {machine['cores']};")
     say(f"   Python {machine['python']}, {packages}.")
     if not machine["same_bytes_promised"]:
-        say("   The same bytes are promised on x86-64 Linux with AVX2, FMA and glibc only.")
+        say("   Only x86-64 Linux with AVX2, FMA and glibc guarantees the same bytes.")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -82,21 +84,25 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("revision", nargs="?", metavar="REV", help="default: HEAD")
-    parser.add_argument("--staged", action="store_true", help="what is staged, not a revision")
-    parser.add_argument("--quick", action="store_true", help="checks 1 and 2 alone")
+    parser.add_argument(
+        "--staged", action="store_true", help="verify what is staged instead of a revision"
+    )
+    parser.add_argument("--quick", action="store_true", help="checks 1 and 2 only")
     parser.add_argument("--here", action="store_true", help="run in the current environment")
     parser.add_argument("--raw", metavar="DIR", type=Path, help="folder with the raw files")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write all of it there too")
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="also write a JSON report to FILE"
+    )
     options = parser.parse_args(arguments)
     if options.staged and options.revision:
-        parser.error("either REV or --staged, not both.")
+        parser.error("give either REV or --staged, not both.")
     if options.raw and not options.raw.is_dir():
         parser.error(f"--raw: {options.raw} is no folder.")
     return options
 
 
 def verify(options: argparse.Namespace) -> Verdict:
-    """Check, run, compare, report."""
+    """Run all checks and print their findings."""
     commit = commit_of(options.revision or "HEAD", options.staged)
     name = "What is staged" if options.staged else f"{options.revision or 'HEAD'}, {commit[:7]}"
     try:
@@ -118,10 +124,10 @@ def verify(options: argparse.Namespace) -> Verdict:
     machine: dict[str, Any] = {}
     if not options.quick:
         with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-            machine = fresh_run.run_from_nothing(commit, Path(folder), options.here, options.raw)
+            machine = fresh_run.run_from_scratch(commit, Path(folder), options.here, options.raw)
             rows = fresh_run.compare(repo, Repo(str(Path(folder, "project"))))
         if options.here:
-            say("3 ran in the current environment, not in one built for the revision.")
+            say("Check 3 ran in the current environment, not in one built for the revision.")
         say_run(rows, machine)
     verdict = overall(findings, rows)
     say(conclusion(findings, rows, options.quick))
@@ -139,22 +145,23 @@ def verify(options: argparse.Namespace) -> Verdict:
 
 
 def conclusion(findings: dict[str, Findings], rows: Sequence[Row], quick: bool) -> str:
-    """Say in a sentence what the checks come to."""
+    """Return the overall result as one sentence."""
     wrong = sum(len(of_check.wrong) for of_check in findings.values())
     worst = fresh_run.worst(rows)
     if worst is Verdict.DIFFERENT:
-        return "Different: the committed results are not those of the committed code."
+        return "Different: the committed code does not give the committed results."
     if wrong:
-        return f"Different: {wrong} of what was checked against dvc.lock is wrong, as listed above."
+        disagree = "1 entry disagrees" if wrong == 1 else f"{wrong} entries disagree"
+        return f"Different: {disagree} with dvc.lock, as listed above."
     if quick:
-        return "In order: results, code, parameters and packages are those of dvc.lock."
+        return "OK: results, code, parameters and packages agree with dvc.lock."
     if worst is Verdict.SAME_METRICS:
-        return "Same metrics, other bytes: read above how far apart they are."
+        return "Same metrics, other bytes: the differences are listed above."
     return "Identical: the committed code gives the committed results, byte for byte."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Verify, and give the exit code."""
+    """Verify and return the exit code."""
     options = parse(arguments)
     try:
         verdict = verify(options)

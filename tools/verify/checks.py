@@ -1,6 +1,6 @@
-"""A revision against its own dvc.lock: what Git and DVC's cache hold, without a run.
+"""Check a revision's files in Git and in DVC's cache against its dvc.lock, without a run.
 
-The revision comes as DVC's `Repo` of a commit, whose files are those in Git.
+The functions take the revision as DVC's `Repo` of a commit, which reads its files from Git.
 """
 
 import hashlib
@@ -19,24 +19,24 @@ from tools.shared import differences
 from tools.shared.git import changed_since
 from tools.shared.pipeline import LOCK, outputs
 
-RESULTS = ("metrics", "plots")  # folders in Git that hold nothing but results
+RESULTS = ("metrics", "plots")  # folders in Git that hold only results
 
 
 @dataclass(frozen=True)
 class Findings:
-    """How many things a check looked at, and what it found wrong there: a sentence each."""
+    """How many things a check looked at, and a sentence for each that is wrong."""
 
     checked: int
     wrong: list[str]
 
 
 def md5(content: bytes) -> str:
-    """MD5, by which DVC names contents."""
+    """Return the MD5 hash, by which DVC identifies contents."""
     return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def content_in_git(repo: Repo, path: str) -> bytes | None:
-    """Content of a file of the revision; None if there is none."""
+    """Read a file of the revision; None if there is none."""
     try:
         with repo.fs.open(f"/{path}", "rb") as file:
             return file.read()
@@ -45,7 +45,7 @@ def content_in_git(repo: Repo, path: str) -> bytes | None:
 
 
 def check_results(repo: Repo) -> Findings:
-    """Check 1: the metrics and plots in Git have the hashes that dvc.lock states."""
+    """Check 1: the metrics and plots in Git have the hashes in dvc.lock."""
     checked, wrong = 0, []
     written = {}
     for stage, out in outputs(repo):
@@ -60,12 +60,14 @@ def check_results(repo: Repo) -> Findings:
                 wrong.append(f"{path} is not in Git, though dvc.lock has its hash")
             elif md5(content) != stated:
                 wrong.append(f"{path} in Git is not what {stage.name} wrote: its hash differs")
-    # What one stage wrote, the next one read.
+    # Each stage must have read the version that an earlier stage wrote.
     for stage in repo.index.stages:
         for dep in stage.deps:
             read = dep.hash_info.value
             if read and read != written.get(dep.def_path, read):
-                wrong.append(f"{stage.name} read another {dep.def_path} than dvc.lock says it is")
+                wrong.append(
+                    f"{stage.name} read a version of {dep.def_path} that its stage did not write"
+                )
     for folder in RESULTS:
         for path in repo.fs.find(f"/{folder}") if repo.fs.exists(f"/{folder}") else []:
             if path.lstrip("/") not in written:
@@ -77,7 +79,7 @@ def check_inputs(repo: Repo) -> Findings:
     """Check 2: code, parameters and packages have the hashes and values in dvc.lock."""
     parameters: set[str] = set()
     hashes: dict[str, str | None] = {}
-    run_before: dict[str, list[str]] = {}  # names of the stages, by what changed since
+    run_before: dict[str, list[str]] = {}  # stages that ran before a change, by what changed
     written = {out.def_path for _, out in outputs(repo)}
     for stage in repo.index.stages:
         if stage.cmd_changed:
@@ -103,12 +105,12 @@ def check_inputs(repo: Repo) -> Findings:
 
 
 def _hash_in_git(dep: Dependency) -> str | None:
-    """DVC's own hash of a file or folder of the revision; None if there is none."""
+    """Compute DVC's hash of a file or folder of the revision; None if there is none."""
     return dep.get_hash().value if dep.exists else None
 
 
 def _files_of_change(repo: Repo, dep: Dependency) -> str:
-    """Name in brackets the files of a folder that changed since its stated hash, if Git knows."""
+    """List in brackets the files of a folder that changed since its hash in dvc.lock, if known."""
     if not dep.hash_info.isdir:
         return ""
     files = changed_since(dep.hash_info.value, LOCK, repo.get_rev(), dep.def_path)
@@ -116,7 +118,7 @@ def _files_of_change(repo: Repo, dep: Dependency) -> str:
 
 
 def check_cache(repo: Repo) -> Findings:
-    """Beside check 1: what DVC's cache holds for the revision is what its names say."""
+    """Check that the revision's files in DVC's cache have the hashes that they are named by."""
     checked, wrong = 0, []
     for _, out in outputs(repo):
         if not (out.use_cache and out.hash_info.value):
@@ -134,7 +136,7 @@ def check_cache(repo: Repo) -> Findings:
 
 
 def hashes_of_files(repo: Repo, out: Output) -> dict[str, str]:
-    """Hash of each file of a cached output, by path; none of a folder not in the cache here."""
+    """Hash of each file of a cached output, by path; empty for a folder that the cache lacks."""
     if not out.hash_info.isdir:
         return {out.def_path: out.hash_info.value}
     listing = intact_in_cache(repo, out.hash_info.value)
@@ -143,17 +145,17 @@ def hashes_of_files(repo: Repo, out: Output) -> dict[str, str]:
 
 
 def intact_in_cache(repo: Repo, name: str) -> bytes | None:
-    """What lies in DVC's cache under a hash, if it has that hash."""
+    """Read the content that DVC's cache holds under a hash; None if its hash is another."""
     content = _content_in_cache(repo, name)
     return content if content is not None and _has_hash(content, name) else None
 
 
 def _content_in_cache(repo: Repo, name: str) -> bytes | None:
-    """What lies in DVC's cache under a hash; None if nothing does."""
+    """Read the content that DVC's cache holds under a hash; None if there is none."""
     path = Path(repo.cache.local.oid_to_path(name))
     return path.read_bytes() if path.is_file() else None
 
 
 def _has_hash(content: bytes, name: str) -> bool:
-    """Whether a content of DVC's cache has the hash that it lies under."""
+    """Whether a content of DVC's cache has the hash that it is named by."""
     return md5(content) == name.removesuffix(".dir")

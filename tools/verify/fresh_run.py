@@ -1,4 +1,4 @@
-"""A revision run from nothing, and what it gave beside what is committed."""
+"""Run a revision from scratch, and compare its outputs with the committed ones."""
 
 import json
 import os
@@ -26,14 +26,14 @@ MACHINE = Path(machine.__file__).resolve()
 
 
 class Verdict(Enum):
-    """How close a run came to the committed results; the value is the exit code."""
+    """How close a run is to the committed results; the value is the exit code."""
 
     IDENTICAL = 0
     SAME_METRICS = 2
     DIFFERENT = 1
 
     def __str__(self) -> str:
-        """Give the words that a person is shown."""
+        """Return the words that the command prints."""
         return VERDICTS[self]
 
 
@@ -46,7 +46,7 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One output of a run from nothing, beside the committed one."""
+    """Verdict on one output of a run from scratch."""
 
     stage: str
     output: str
@@ -54,24 +54,24 @@ class Row:
     difference: str
 
 
-def run_from_nothing(commit: str, folder: Path, here: bool, raw: Path | None) -> dict[str, Any]:
-    """Run a revision's pipeline in a new clone, and describe what it ran on.
+def run_from_scratch(commit: str, folder: Path, here: bool, raw: Path | None) -> dict[str, Any]:
+    """Run a revision's pipeline in a new clone, and describe the machine.
 
     Parameters
     ----------
     commit
-        Of this project.
+        Commit of this project.
     folder
-        Empty; the clone will be its `project`.
+        Empty folder; its subfolder `project` becomes the clone.
     here
-        Use the current environment, not one of the revision's own.
+        Whether to use the current environment instead of one built for the revision.
     raw
         Folder with the raw files.
 
     Raises
     ------
     UserError
-        If the pipeline does not come to its end.
+        If the pipeline fails.
     """
     clone = folder / "project"
     check_out(commit, clone)
@@ -89,7 +89,7 @@ def run_from_nothing(commit: str, folder: Path, here: bool, raw: Path | None) ->
             preexec_fn=end_with_parent,
         )
         if done.returncode:
-            raise UserError("The pipeline did not run to its end: what stopped it stands above.")
+            raise UserError("The pipeline failed: the error message is above.")
     description = subprocess.run(
         ["python", str(MACHINE)],
         cwd=clone,
@@ -101,7 +101,7 @@ def run_from_nothing(commit: str, folder: Path, here: bool, raw: Path | None) ->
 
 
 def environment(clone: Path, here: bool) -> dict[str, str]:
-    """Variables under which a clone's own packages run, or with `here` the current ones.
+    """Return environment variables for the clone's own packages, or with `here` the current ones.
 
     Raises
     ------
@@ -119,12 +119,12 @@ def environment(clone: Path, here: bool) -> dict[str, str]:
 
 
 def _own_python(clone: Path) -> Path:
-    """Build an environment from a clone's own lock of packages; where its Python is."""
+    """Build an environment from the clone's lock file; return the path of its Python."""
     with Repo(str(clone)) as repo:
         lock = lock_of_packages(repo)
     if lock is None or not (clone / lock).is_file():
-        raise UserError(f"This revision has no {lock or 'lock of packages'}: use --here.")
-    say(f"Building its own environment from its {lock}: about a minute")
+        raise UserError(f"This revision has no {lock or 'lock file of packages'}: use --here.")
+    say(f"Building an environment from the revision's {lock}: about a minute")
     place = clone.parent / "environment"
     python = place / "bin" / "python"
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -133,12 +133,14 @@ def _own_python(clone: Path) -> Path:
         [str(python), *pip, "--require-hashes", "-r", str(clone / lock)],
     ):
         if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
-            raise UserError("Its packages could not be installed: try --here.")
+            raise UserError(
+                "The packages could not be installed (the error message is above): try --here."
+            )
     return python
 
 
 def mirror(raw: Path | None) -> dict[str, str]:
-    """Where a run gets its raw files first: --raw, else $FASHION_MNIST_MIRROR, else data/raw."""
+    """Return the first mirror of a run: --raw, else $FASHION_MNIST_MIRROR, else data/raw."""
     preset = os.environ.get(sources.MIRROR, "")
     if raw is None and "://" in preset:
         return {sources.MIRROR: preset}
@@ -146,7 +148,7 @@ def mirror(raw: Path | None) -> dict[str, str]:
 
 
 def compare(repo: Repo, run: Repo) -> list[Row]:
-    """Check 3: what a run gave, beside what is committed and what dvc.lock states."""
+    """Check 3: compare the outputs of a run with the committed ones and with dvc.lock."""
     folder = Path(run.root_dir)
     hashes = {out.def_path: out.hash_info.value for _, out in outputs(run)}
     rows, stages_with_other_metrics = [], set()
@@ -169,7 +171,7 @@ def compare(repo: Repo, run: Repo) -> list[Row]:
 
 
 def worst(rows: Sequence[Row]) -> Verdict:
-    """The worst verdict on an output."""
+    """Return the worst verdict on an output."""
     verdicts = {row.verdict for row in rows}
     for verdict in (Verdict.DIFFERENT, Verdict.SAME_METRICS):
         if verdict in verdicts:
@@ -178,30 +180,30 @@ def worst(rows: Sequence[Row]) -> Verdict:
 
 
 def _committed(repo: Repo, out: Output) -> dict[str, bytes | None]:
-    """Contents of an output as committed, by path; None where only the hash is known here."""
+    """Contents of a committed output, by path; None if only the hash is known here."""
     if not out.use_cache:
         return {out.def_path: content_in_git(repo, out.def_path)}
     return {path: intact_in_cache(repo, name) for path, name in hashes_of_files(repo, out).items()}
 
 
 def _fresh(folder: Path, path: str) -> dict[str, bytes]:
-    """Contents of an output that the run made, by path."""
+    """Contents of an output of the run, by path."""
     place = folder / path
     files = sorted(place.rglob("*")) if place.is_dir() else [place]
     return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.is_file()}
 
 
 def _difference(committed: dict[str, bytes | None], fresh: dict[str, bytes]) -> str:
-    """Say what differs first between an output as committed and as made."""
+    """Describe the first difference between the committed output and that of the run."""
     for path in {**committed, **fresh}:
         old, new = committed.get(path), fresh.get(path)
         if new is None:
-            return f"{path} is not made"
+            return f"the run did not write {path}"
         if committed and path not in committed:
-            return f"{path} is new"
+            return f"the run wrote {path}, which is not committed"
         if old is not None and old != new:
             inside = f"{path}, " if len(fresh) > 1 else ""
             return inside + differences.describe(path, old, new)
     if committed and all(old is not None for old in committed.values()):
-        return "as committed; the hash in dvc.lock is another"
-    return "another hash than in dvc.lock; the committed file is not in DVC's cache here"
+        return "the file is the committed one, but its hash in dvc.lock differs"
+    return "its hash is not the one in dvc.lock; the committed file is not in DVC's cache here"
