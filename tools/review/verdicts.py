@@ -14,7 +14,7 @@ from scipy import stats
 from stages.learn import scores
 from stages.learn.images import Labels
 
-LEVEL = 0.05
+LEVEL = scores.LEVEL
 RESAMPLES = 5000
 REAL, NOISE = "real", "within the noise of the seed"
 DIFFERS, CHANCE = "differs on these images", "within the noise of these images"
