@@ -3,8 +3,8 @@
 Floating-point results differ between processors and between numbers of threads: OpenBLAS sums
 in another order on each family of processors, NumPy's AVX-512 `exp` and `log` differ in the last
 bit from those of the C library, K-means adds up in the order of its threads. The settings below
-fix all of that. NumPy reads them when it loads. So this module sets them before, whatever the
-environment says, and raises an error if NumPy was loaded earlier.
+fix all of that. NumPy reads them when it is imported. So this module sets them before that,
+whatever the environment says, and raises an error if NumPy is already there.
 
 With these settings the same commit gives the same bytes on every x86-64 Linux machine with AVX2,
 FMA and glibc. The pipeline runs elsewhere too, with metrics close to these.

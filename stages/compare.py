@@ -1,9 +1,11 @@
-"""compare: network against SVM, small network beside large, and what the clusters look like.
+"""compare: network against SVM, few training images against many, and the cluster centres.
 
-data/prepared, models, metrics, plots/*.csv → metrics/compare.json, plots/mistakes.png,
-                                              plots/weights.png, plots/centres.png
+    data/prepared, models, metrics, plots/*.csv → metrics/compare.json, plots/mistakes.png,
+                                                  plots/weights.png, plots/centres.png
 
-python -m stages.compare
+    python -m stages.compare
+
+"Small" is the network that is trained on few images, "large" the one that is trained on many.
 """
 
 from pathlib import Path

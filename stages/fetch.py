@@ -1,12 +1,12 @@
-"""fetch: the gate for parameters, and the raw data.
+"""fetch: check the parameters, and bring the raw data.
 
     params.yaml → data/raw: four files, each with the SHA-256 that params.yaml states
 
     python -m stages.fetch
 
-DVC deletes a stage's outputs before it runs the stage. Every other stage waits for `fetch`, and its
-own outputs persist. `fetch` checks all of params.yaml, against the data too: it finds a wrong value
-before anything is lost.
+DVC deletes the outputs of a stage before it runs the stage. `fetch` runs before every other stage,
+and DVC keeps the outputs of `fetch`. It checks all of params.yaml, and compares the sample counts
+with the data. So it finds a wrong value before DVC deletes any result.
 """
 
 import shutil

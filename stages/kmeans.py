@@ -5,9 +5,10 @@
 
     python -m stages.kmeans
 
-K-means is fitted once for each number of clusters. One pass over the distances gives the
-silhouettes of all clusterings. A cluster stands for the label that most of its images have, and
-clusters are numbered by that label: good clusters make a diagonal contingency matrix.
+Each number of clusters gets one fit, the best of `kmeans.n_init` initialisations. One pass over the
+distances gives the silhouettes of all clusterings. A cluster stands for the label that most of its
+images have, and clusters are numbered by that label: good clusters make a diagonal contingency
+matrix.
 """
 
 from pathlib import Path

@@ -5,8 +5,8 @@
 
     python -m stages.mlp_search
 
-A grid search by cross-validation runs at two numbers of images. The best network of each search
-is refitted to all of its images, and tried on the test images.
+A grid search by cross-validation runs twice: with few training images, and with many. Each search
+refits its best network to all of its images, and predicts the test images.
 """
 
 from pathlib import Path

@@ -1,12 +1,12 @@
-"""noise: how far do test errors move when nothing changes but the draw of training images?
+"""noise: how far do test errors move by chance?
 
     data/prepared, metrics/mlp.json, models/svm.skops → metrics/noise.json
 
     python -m stages.noise
 
-Each winner is refitted to random draws of as many training images; a network also starts from other
-first weights. The spread of these test errors is chance: a change of the pipeline that moves an
-error by less than this spread is no evidence.
+Each winner is refitted to random draws of as many training images; a network also gets other
+initial weights. If a change of the pipeline moves a test error by less than these errors spread,
+chance explains the move.
 """
 
 from pathlib import Path

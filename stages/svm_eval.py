@@ -6,9 +6,9 @@
     python -m stages.svm_eval
 
 A grid search by cross-validation runs over kernels, C, gamma and degree. It has the results of
-scikit-learn's GridSearchCV(SVC()), from one Gram matrix (`learn/kernels.py`). The winner is
-refitted as a plain SVC and tried on the test images. SVC computes in float64 whatever it is
-given, so this stage does not read `data.dtype`.
+scikit-learn's GridSearchCV(SVC()), from one Gram matrix for each pair of classes
+(`learn/kernels.py`). The winner is refitted as a plain SVC and tried on the test images. SVC always
+computes in float64, so this stage does not read `data.dtype`.
 """
 
 from pathlib import Path

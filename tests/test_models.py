@@ -136,12 +136,13 @@ def refusal(content: bytes, folder: Path) -> str:
     with pytest.raises(UserError) as refused, sparing(content):
         models.read(path, KMeans, 4)
     sentence = str(refused.value)
-    beginning = f"{path} is not a model of this pipeline: "
+    beginning = f"{path} is not a model of this pipeline ("
+    end = f"): `dvc checkout --force {path}` brings back the one in dvc.lock."
     assert sentence.startswith(beginning)
-    assert sentence.endswith(".")
+    assert sentence.endswith(end)
     assert len(sentence.splitlines()) == 1
-    reason = sentence.removeprefix(beginning)
-    assert reason != "."
+    reason = sentence.removeprefix(beginning).removesuffix(end)
+    assert reason
     return reason
 
 

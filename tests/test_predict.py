@@ -190,7 +190,7 @@ def test_a_hostile_model_is_refused_even_if_dvc_lock_names_it(project: Path, run
     changed(project, "svm_eval", "outs", "models/svm.skops", md5)
     refused = run(*COMMAND, "photo.png", succeeds=False)
     assert refused.returncode == 1
-    assert refused.stderr.startswith("models/svm.skops is not a model of this pipeline: ")
+    assert refused.stderr.startswith("models/svm.skops is not a model of this pipeline (")
     assert len(refused.stderr.splitlines()) == 1
 
 

@@ -46,7 +46,7 @@ WIDTHS = "a list of 1 to 10 layer widths"
 ARCHITECTURES = "a list of 1 to 50 architectures, none of them twice"
 LABELS = "a list of 2 to 256 label names, none of them twice"
 TEXTS = "a text of 1 to 200 printable characters"
-HEX = "64 hexadecimal digits in quotes"
+HEX = "64 lower-case hexadecimal digits, in quotes if all of them are 0 to 9"
 MAPPING = "a mapping of parameters"
 
 

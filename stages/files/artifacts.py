@@ -1,4 +1,4 @@
-"""Results as files: whole or not at all, and the same bytes for the same values.
+"""Results as files: written completely or not at all, with the same bytes for the same values.
 
 JSON is sorted and rounded, CSV has fixed formats and LF line ends. `charts.py` makes pictures,
 `models.py` writes models.

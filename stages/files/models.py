@@ -129,7 +129,10 @@ def read(path: Path, kind: type[BaseEstimator], pixels: int) -> BaseEstimator:
     # skops may raise any error on a schema that somebody made up.
     except Exception as error:
         why = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise UserError(f"{path} is not a model of this pipeline: {why}.") from None
+        raise UserError(
+            f"{path} is not a model of this pipeline ({why}): `dvc checkout --force {path}` brings "
+            "back the one in dvc.lock."
+        ) from None
     return model
 
 

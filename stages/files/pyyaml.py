@@ -1,4 +1,4 @@
-"""PyYAML, which reads YAML 1.1, beside DVC, which reads YAML 1.2."""
+"""Values in params.yaml that PyYAML (YAML 1.1) reads otherwise than DVC (YAML 1.2)."""
 
 import json
 from typing import Any

@@ -84,7 +84,7 @@ Text = Annotated[
 Sha256 = Annotated[
     str,
     Allowed(
-        "64 hexadecimal digits in quotes",
+        "64 lower-case hexadecimal digits, in quotes if all of them are 0 to 9",
         lambda digits: len(digits) == 64 and set(digits) <= set("0123456789abcdef"),
     ),
 ]

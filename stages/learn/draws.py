@@ -1,7 +1,7 @@
-"""Draws: how far a test error moves when nothing changes but the training images.
+"""Draws: how far a test error moves by chance.
 
-A draw is a random sample of the training images. A network that is fitted to a draw also starts
-from other first weights.
+A draw is a random sample of the training images. A network that is fitted to a draw also has other
+initial weights and another order of batches.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def draw(labels: Bytes, samples: int, seed: int, number: int) -> tuple[Labels, i
     rows : int64 array of shape (samples,)
         Which images.
     seed : int
-        For the first weights and the order of the batches.
+        For the initial weights and the order of the batches.
     """
     random = np.random.RandomState([seed, number])
     classes = len(np.unique(labels))

@@ -1,4 +1,4 @@
-"""The kernel trick, done once: every kernel from one Gram matrix.
+"""The kernel trick: the same Gram matrix of images gives every kernel of these images.
 
 Pixels are whole numbers, so their products are exact whole numbers too, whatever the order in
 which they are summed. Every kernel that a support vector machine tries here is an elementwise

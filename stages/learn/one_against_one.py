@@ -2,9 +2,9 @@
 
 A multi-class SVC is one problem for each pair of classes. This module fits each pair by itself, on
 a block of the kernel whose sums are exact, and assembles the fitted pairs into one SVC. To do so it
-sets private attributes of scikit-learn's SVC and reads one; no other module does. The attributes
-have the values that `SVC.fit` on the same pixels gives them. For linear and polynomial kernels the
-last digits of the coefficients may differ, as libsvm's own sums over pixels are not exact.
+sets private attributes of scikit-learn's SVC and reads one; no other module does. With an RBF
+kernel all attributes equal those of `SVC.fit` on the same pixels. With linear and polynomial
+kernels the last digits of the coefficients may differ, as libsvm's own sums are not exact.
 """
 
 from typing import Any

@@ -5,7 +5,7 @@ from scipy.stats import binomtest
 
 from stages.learn.images import Labels
 
-LEVEL = 0.05  # of McNemar's test: above it, neither model is called better
+LEVEL = 0.05  # of McNemar's test: if p is larger, neither model is called better
 Z95 = 1.959963984540054  # 97.5 % of the normal distribution lie below
 
 
@@ -63,10 +63,10 @@ def mcnemar(actual: Labels, first: Labels, second: Labels) -> tuple[float, float
 
 
 def network_or_svm(actual: Labels, network: Labels, svm: Labels) -> dict[str, float | str]:
-    """Which of the two has the smaller test error, if McNemar's test tells them apart."""
+    """Say which of the two fitted models has the smaller test error, by McNemar's test alone."""
     difference, margin, p = mcnemar(actual, network, svm)
     return {
-        "better": "neither" if p >= LEVEL else "svm" if difference > 0 else "mlp",
+        "better": "neither" if p > LEVEL else "svm" if difference > 0 else "mlp",
         "error_difference": difference,
         "error_difference_margin95": margin,
         "mcnemar_p": p,

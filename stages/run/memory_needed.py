@@ -1,8 +1,8 @@
 """How much memory fits need, estimated in advance: an upper bound in bytes, beyond what is in use.
 
-A stage holds different arrays at different moments; each bound is the largest of these moments,
-and the notes list them. `samples` counts training images, `tests` test images, `pixels` the pixels
-of an image, and `counts` the images of each class.
+Each bound is the peak: the largest sum of the arrays that a stage holds at one moment. The notes
+of each function list the moments. `samples` counts training images, `tests` test images, `pixels`
+the pixels of an image, and `counts` the images of each class.
 """
 
 from collections.abc import Callable, Sequence

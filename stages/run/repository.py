@@ -1,4 +1,4 @@
-"""Files of code that Git does not have, in the folders that stages depend on."""
+"""Find files in the rooms that Git does not have: DVC hashes them as code."""
 
 import os
 import subprocess
