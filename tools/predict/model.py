@@ -127,7 +127,7 @@ def meaning_of_score(estimator: MLPClassifier | SVC) -> str:
     if isinstance(estimator, SVC):
         others = len(estimator.classes_) - 1
         return (
-            f"score: value of the SVM's decision function: pairwise votes won (of {others}), plus "
+            f"score: decision function of the SVM: pairwise votes won (of {others}), plus "
             "at most 1/3 for margins"
         )
     return "score: the probability that the network gives this label"

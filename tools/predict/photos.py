@@ -104,7 +104,7 @@ def _size_and_first_steps(file: Image.Image) -> tuple[tuple[int, int], list[str]
     if (pictures := getattr(file, "n_frames", 1)) > 1:
         steps.append(f"first of {pictures} pictures")
     if orientation in range(2, 9):
-        steps.append("rotated by its EXIF orientation")
+        steps.append("turned as its EXIF orientation says")
     return (height, width), steps
 
 
