@@ -273,7 +273,7 @@ def test_a_review_of_what_is_no_longer_the_end_of_a_pull_request_is_not_shown(
     github: GitHub, tmp_path: Path
 ) -> None:
     said = show(github, tmp_path, sha="c" * 40)
-    assert said == f"No open pull request ends in {'c' * 40}.\n"
+    assert said == f"No open pull request has {'c' * 40} as its last commit.\n"
     assert github.comments == []
 
 

@@ -100,7 +100,7 @@ def edit_the_hash_of_a_metric(project: Path) -> str:
 
 def edit_the_hash_of_a_model(project: Path) -> str:
     locked(project, "models/mlp_small.skops", "0" * 32)
-    return "compare read a version of models/mlp_small.skops that its stage did not write"
+    return "compare read another version of models/mlp_small.skops than was written"
 
 
 def forget_a_stage(project: Path) -> str:

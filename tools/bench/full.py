@@ -1,8 +1,8 @@
-"""Fit networks, SVM and clusters to all training images, and compare with the paper's table.
+"""Fit networks and an SVM to all training images, and compare with the paper's table.
 
     python -m tools.bench.full
 
-The networks and the SVM use all training images, the kernel search and the clusters 20,000. The
+The kernel search and the clusters use 20,000 training images. The
 command first prints the expected time. It prints the results and writes them to docs/full.json,
 which is the same for the same commit.
 """

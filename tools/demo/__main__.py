@@ -1,4 +1,4 @@
-"""Run the whole pipeline on drawn garments, without a network, in under two minutes.
+"""Run the whole pipeline on drawn garments, without a network, in about two minutes.
 
     python -m tools.demo
 

@@ -61,17 +61,14 @@ def number_of_clusters(results: Results, charts: dict[str, Chart]) -> Iterator[B
         for number in sorted(images["cluster"].unique())
     ]
     yield Text(
-        "Each class counts for the cluster that holds most of its images. "
-        f"The {best} clusters then hold: "
-        + "; ".join(group or "(no class)" for group in groups)
-        + "."
+        f"If each class goes to the cluster that holds most of its images, the {best} clusters "
+        f"hold these classes: {'; '.join(group or '(no class)' for group in groups)}."
     )
     largest = int(by_k.index.max())
     if best != largest:
         yield Text(
             f"With {largest} clusters, the largest number tried, the mean silhouette is "
-            f"{by_k[largest]:.4f}: relative to their own cluster, images lie closer to the nearest "
-            "other cluster."
+            f"{by_k[largest]:.4f}: its clusters are less well separated than those of k = {best}."
         )
     yield Bars(
         "Mean silhouette by number of clusters",

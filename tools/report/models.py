@@ -91,9 +91,9 @@ def _width_or_depth(means: "pd.Series[float]", samples: str) -> Iterator[Block]:
         else "More layers help more than more units do, contrary to the original study"
     )
     yield Text(
-        f"{finding}: with {samples} images, accuracy changes by {width:+.4f} from {worst} to "
-        f"{best} units in one layer, and by {depth:+.4f} from that network to the best with "
-        f"several layers, {best_deep}."
+        f"{finding}: with {samples} images and one layer, accuracy changes by {width:+.4f} from "
+        f"{worst} to {best} units. From {best} to {best_deep}, the best network with several "
+        f"layers, it changes by {depth:+.4f}."
     )
 
 

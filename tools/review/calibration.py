@@ -5,7 +5,7 @@
 A run repeats what the pipeline does with few images: it searches over architectures, refits the
 best one, and fits it to other draws of the training set. The two runs of a pair differ only in the
 seed (any real difference is a false positive), or only in a tenth of the training labels, which
-the second run flips (any other verdict misses a real change).
+the second run flips (any verdict but *real* misses a real change).
 """
 
 from collections.abc import Iterable

@@ -7,7 +7,7 @@ import numpy as np
 from stages.learn.images import Bytes, Labels
 from tools.pages import confusion
 from tools.pages.blocks import Block, Chart, Gallery, Heading, Table, Text
-from tools.pages.results import Model, Results
+from tools.pages.results import WORKSPACE, Model, Results
 
 SHOWN = 24  # images in each gallery
 
@@ -47,10 +47,10 @@ def by_class(
         rows = np.flatnonzero(which)
         yield from _turned(direction, rows, names, actual, before, after, pictures)
     if pictures is None:
+        check_out = "" if new.name == WORKSPACE else f"check out {new.name}, "
         yield Text(
-            "Image numbers count from 0 in the test set. To see the images, check out "
-            f"{new.name}, run `dvc pull data/prepared` or `dvc repro prepare`, and run the review "
-            "again."
+            f"Image numbers count from 0 in the test set. To see the images, {check_out}run "
+            "`dvc pull data/prepared` or `dvc repro prepare`, and run the review again."
         )
 
 

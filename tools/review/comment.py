@@ -105,7 +105,7 @@ def main() -> None:
         None,
     )
     if number is None:
-        print(f"No open pull request ends in {run['head_sha']}.")
+        print(f"No open pull request has {run['head_sha']} as its last commit.")
         return
     artifacts = json.loads(ask(f"actions/runs/{run['id']}/artifacts?name=review"))["artifacts"]
     newest = max(artifact["id"] for artifact in artifacts)

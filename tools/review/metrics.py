@@ -13,9 +13,9 @@ from tools.review import searches, verdicts
 from tools.review.verdicts import Change, ErrorChange
 
 CAVEAT = (
-    "The review does not test whether accuracies in cross-validation and silhouettes would change "
-    "with other draws of the training set or other initial centres. Their verdicts hold for these "
-    "images only. Verdicts are adjusted for multiple comparisons (Holm); intervals are not."
+    "The stage `noise` does not repeat cross-validation and K-means on other draws. So verdicts on "
+    "their scores hold for these images only. Verdicts are adjusted for multiple comparisons (Holm); "
+    "intervals are not."
 )
 
 ErrorChanges = dict[Model, ErrorChange]
@@ -55,7 +55,7 @@ def overall(changes: ErrorChanges) -> str:
     wording = {
         verdicts.REAL: f"{verdicts.REAL}: the test error of ",
         verdicts.NOISE: f"{verdicts.NOISE}: the test error of ",
-        verdicts.UNKNOWN: "not known whether by chance: the test error of ",
+        verdicts.UNKNOWN: "not known whether real: the test error of ",
         verdicts.NONE: "no difference in test error: ",
     }
     sentences = (

@@ -1,4 +1,7 @@
-"""Decide whether a difference is more than chance: it is real only if two tests are significant.
+"""Decide whether a difference is more than chance.
+
+A change of a test error is real only if two tests are significant. Other scores have one test, on
+these images.
 
 McNemar's exact test asks whether the two fitted models differ on these test images. Welch's test
 asks whether the difference survives other draws of the training set and of the initial weights.

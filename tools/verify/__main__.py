@@ -6,11 +6,11 @@
     python -m tools.verify --quick --staged   # what the next commit would contain, for a Git hook
 
 1. The metrics and plots in Git have the hashes in dvc.lock.
-2. Code, parameters and lock file have the hashes and values in dvc.lock. With --staged: all code
-   is in Git.
+2. Code, parameters and packages (requirements/pipeline.txt) are those that dvc.lock states. With
+   --staged: all code is in Git.
 3. A run from scratch reproduces the committed files and the hashes. It runs without a cache in a
-   temporary clone of the revision, in an environment built from the revision's lock file (with
-   --here: in the current environment).
+   temporary clone of the revision, in an environment of the revision's own packages (with --here:
+   in the current environment).
 
 The command also hashes the revision's files in DVC's cache, because DVC does not check them. It
 does not change the workspace. Exit code 0: identical; 2: same metrics, other bytes; 1: different.
@@ -73,7 +73,7 @@ def say_run(rows: Sequence[Row], machine: dict[str, Any]) -> None:
     say(f"   threads per fit: {machine['threads_per_fit']}; cores: {machine['cores']};")
     say(f"   Python {machine['python']}, {packages}.")
     if not machine["same_bytes_promised"]:
-        say("   Only x86-64 Linux with AVX2, FMA and glibc guarantees the same bytes.")
+        say("   It is not x86-64 Linux with AVX2, FMA and glibc: the same bytes are not promised.")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -113,7 +113,7 @@ def verify(options: argparse.Namespace) -> Verdict:
         findings = {
             "1 Metrics and plots in Git against dvc.lock": checks.check_results(repo),
             "2 Code, parameters and packages against dvc.lock": inputs,
-            "  DVC's cache against the hashes it goes by": checks.check_cache(repo),
+            "  Files in DVC's cache against the hashes in their names": checks.check_cache(repo),
         }
     except (DvcException, YAMLError) as error:
         raise UserError(f"{name} is no revision of a DVC pipeline: {error}.") from None

@@ -66,7 +66,7 @@ def check_results(repo: Repo) -> Findings:
             read = dep.hash_info.value
             if read and read != written.get(dep.def_path, read):
                 wrong.append(
-                    f"{stage.name} read a version of {dep.def_path} that its stage did not write"
+                    f"{stage.name} read another version of {dep.def_path} than was written"
                 )
     for folder in RESULTS:
         for path in repo.fs.find(f"/{folder}") if repo.fs.exists(f"/{folder}") else []:
