@@ -14,8 +14,8 @@ from tools.review.verdicts import Change, ErrorChange
 
 CAVEAT = (
     "The stage `noise` does not repeat cross-validation and K-means on other draws. So verdicts on "
-    "their scores hold for these images only. Verdicts are adjusted for multiple comparisons (Holm); "
-    "intervals are not."
+    "their scores hold for these images only. Verdicts are adjusted for multiple comparisons "
+    "(Holm); intervals are not."
 )
 
 ErrorChanges = dict[Model, ErrorChange]
