@@ -85,5 +85,5 @@ def test_a_fit_that_is_killed_ends_the_stage_in_a_sentence(
         os.kill(int(folder.name), signal.SIGKILL)
     _, shown = long_stage.communicate(timeout=30)
     assert long_stage.returncode == 1
-    assert shown.splitlines()[-1].startswith("A process that was fitting models was ended from")
+    assert shown.splitlines()[-1].startswith("A process that was fitting models was killed")
     assert "Traceback" not in shown

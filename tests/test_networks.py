@@ -85,5 +85,5 @@ def test_of_equal_architectures_the_first_listed_wins(architectures: list[list[i
 def test_weights_that_grow_beyond_all_bounds_end_in_a_sentence() -> None:
     hasty = candidates([[3], [6, 4], [12]], learning_rate_init=100, alpha=1e6, max_iter=200)
     for run in (tasks.one_after_another, fits.in_processes("networks")):
-        with pytest.raises(UserError, match=r"mlp\.learning_rate_init, 100, is too large"):
+        with pytest.raises(UserError, match=r"lower mlp\.learning_rate_init, now 100"):
             networks.cross_validate(hasty, PIXELS, LABELS, 3, run)

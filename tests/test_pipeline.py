@@ -57,10 +57,10 @@ def test_results_from_nothing_are_the_same_whatever_the_processes_and_the_enviro
     ("key", "value", "sentence"),
     [
         ("mlp.alpha", -1, "mlp.alpha is -1, but must be a number from 0 to 1e+06"),
-        ("kmeans.samples", 15000, "kmeans.samples is 15000, but there are 3000 training images"),
+        ("kmeans.samples", 15000, "kmeans.samples is 15000, but must be "),
         ("svm.samples", 30, "svm.samples is 30, but must be "),
         ("data.dataset", "mnist", 'data.dataset is "mnist", but must be a name under'),
-        ("data.dataset", "few", "mlp.samples is 200, but there are 150 training images"),
+        ("data.dataset", "few", "mlp.samples is 200, but must be "),
         ("svm.colour", "red", 'svm.colour (now "red") is not a parameter'),
     ],
 )

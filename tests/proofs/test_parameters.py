@@ -83,17 +83,19 @@ def with_seed(line: str) -> Callable[[str], str]:
     return lambda text: text.replace(SEED, line)
 
 
-# Odd YAML: a change of the file, and what is said of it.
+NOT_YAML = "is not valid YAML: "
+
+# Odd YAML: a change of the file, and our words in the refusal.
 ODD: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     "nothing": (lambda _: "", "the whole file is null, but must be"),
     "a list": (lambda _: f"- {SEED}", "the whole file is [{"),
-    "two documents": (lambda text: f"{text}---\n{text}", "expected a single document"),
+    "two documents": (lambda text: f"{text}---\n{text}", NOT_YAML),
     "half a file": (lambda text: text[: len(text) // 2], "data.datasets."),
-    "a tab": (lambda text: text.replace("  dtype", "\tdtype"), "cannot start any token"),
-    "a key twice": (lambda text: f"{text}{SEED}\n", 'duplicate key "seed"'),
-    "UTF-16": (lambda text: text.encode("utf-16"), "'utf-8' codec"),
-    "Latin-1": (lambda text: f"# é\n{text}".encode("latin-1"), "'utf-8' codec"),
-    "a control character": (with_seed("seed: \0"), "unacceptable character"),
+    "a tab": (lambda text: text.replace("  dtype", "\tdtype"), NOT_YAML),
+    "a key twice": (lambda text: f"{text}{SEED}\n", NOT_YAML),
+    "UTF-16": (lambda text: text.encode("utf-16"), NOT_YAML),
+    "Latin-1": (lambda text: f"# é\n{text}".encode("latin-1"), NOT_YAML),
+    "a control character": (with_seed("seed: \0"), NOT_YAML),
     "no value": (with_seed("seed:"), "seed is null"),
     "a tilde": (with_seed("seed: ~"), "seed is null"),
     "yes": (with_seed("seed: yes"), 'seed is "yes"'),
@@ -111,21 +113,21 @@ ODD: dict[str, tuple[Callable[[str], str | bytes], str]] = {
     "a set": (with_seed("seed: !!set {a}"), """seed is "{'a'}" """.strip()),
     "a Python object": (
         with_seed("seed: !!python/object/apply:os.system ['touch data/mine']"),
-        "could not determine a constructor",
+        NOT_YAML,
     ),
-    "a Python name": (with_seed("seed: !!python/name:os.system"), "could not determine"),
-    "a tag of nobody": (with_seed("seed: !mine 3"), "could not determine a constructor"),
-    "a tag that does not fit": (with_seed("seed: !!int"), "index out of range"),
-    "a letter that there is not": (with_seed('seed: "\\Uffffffff"'), "too large"),
+    "a Python name": (with_seed("seed: !!python/name:os.system"), NOT_YAML),
+    "a tag of nobody": (with_seed("seed: !mine 3"), NOT_YAML),
+    "a tag that does not fit": (with_seed("seed: !!int"), NOT_YAML),
+    "a letter that there is not": (with_seed('seed: "\\Uffffffff"'), NOT_YAML),
     "half of a letter": (with_seed('seed: "\\ud800"'), "seed is "),
-    "an alias of nothing": (with_seed("seed: *nobody"), "undefined alias"),
+    "an alias of nothing": (with_seed("seed: *nobody"), NOT_YAML),
     "an alias of itself": (with_seed("seed: &a [*a]"), "seed is [[[["),
-    "a merge with nothing": (with_seed(f"<<: 3\n{SEED}"), "expected a mapping"),
+    "a merge with nothing": (with_seed(f"<<: 3\n{SEED}"), NOT_YAML),
     "a merge with more": (with_seed(f"<<: {{other: 7}}\n{SEED}"), "other (now 7) is not"),
     "a list as a key": (with_seed(f"? [a]\n: 3\n{SEED}"), "is not a parameter"),
-    "a mapping as a key": (with_seed(f"? {{a: 1}}\n: 3\n{SEED}"), "unhashable key"),
-    "endless nesting": (with_seed(f"seed: {'{a: ' * 3000}"), "recursion"),
-    "a version to come": (lambda text: f"%YAML 3.7\n---\n{text}", "incompatible"),
+    "a mapping as a key": (with_seed(f"? {{a: 1}}\n: 3\n{SEED}"), NOT_YAML),
+    "endless nesting": (with_seed(f"seed: {'{a: ' * 3000}"), NOT_YAML),
+    "a version to come": (lambda text: f"%YAML 3.7\n---\n{text}", NOT_YAML),
 }
 
 # The same values in other words.
@@ -219,7 +221,8 @@ def test_the_pipeline_stops_at_odd_yaml_before_anything_is_lost(
             "mlp_search",
             {"mlp.learning_rate_init": 100, "mlp.alpha": 10**6, "mlp.max_iter": 200},
             {},
-            r"params\.yaml: the weights of a network grew .*; mlp\.learning_rate_init, 100, is .*",
+            r"params\.yaml: the weights of a network grew .*: "
+            r"lower mlp\.learning_rate_init, now 100\.",
         ),
         (
             "kmeans",

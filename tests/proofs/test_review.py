@@ -132,7 +132,7 @@ def test_a_revision_without_noise_says_that_nothing_is_known_of_chance(
     run("git", "rm", "--quiet", "--cached", "metrics/noise.json")
     run("git", "commit", "--quiet", "--all", "--message=no noise")
     text = reviewed(project, "main", "kernels")
-    assert "Not known whether by chance: the test error of the SVM rises by" in verdict(text)
+    assert "Not known whether real: the test error of the SVM rises by" in verdict(text)
 
 
 def test_an_experiment_is_reviewed_by_its_name(branches: Path, tmp_path: Path) -> None:
