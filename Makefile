@@ -6,14 +6,15 @@
 #               .ci/run names); AGAIN=1: only those that failed, one at a time
 # make verify   run HEAD (or REV=HEAD~1) from scratch and compare with the committed results;
 #               QUICK=1: run nothing, compare Git, dvc.lock and DVC's cache
-# make full     networks, SVM and clusters on up to 60,000 images, beside the results of the
-#               Fashion-MNIST paper; prints the expected time first
+# make full     fit networks and an SVM to all 60,000 images, search kernels and clusters on 20,000,
+#               beside the results of the Fashion-MNIST paper; prints the expected time first
 # make demo     run the pipeline on the drawn garments (small synthetic pictures of clothes), in a
 #               temporary clone: no network, two minutes
 # make plots    write DVC's page of plots, to open without a network
 # make report   write all results on one page: report.html, report.md; REV=main: those of main
-# make review   compare the workspace (or HEAD=branch) with BASE (default: main): what changed, and
-#               is it more than chance? review.html, review.md
+# make review   compare the workspace (or HEAD=branch) with BASE (default: main; BASE=origin/main
+#               without a local main): what changed, and is it more than chance? review.html,
+#               review.md
 # make bench    time the notebook and the pipeline, 50 minutes; QUICK=1: on few images, three
 #               minutes; SCALE=1: how time and memory grow, from few images to all of them
 # make lock     write exact versions and hashes: requirements/*.in -> requirements/*.txt

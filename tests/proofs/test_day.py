@@ -29,25 +29,30 @@ def test_a_day_goes_as_the_readme_has_it(branches: Path, tmp_path: Path) -> None
     run("git", "remote", "add", "origin", str(remote))
     run("dvc", "remote", "add", "--default", "storage", str(storage))
     run("git", "commit", "--quiet", "--all", "--message=remote")
-    (activate, *day), keep, drop = commands("README.md", "A day with it")
+    (activate, *day), keep, (drop, drop_commit) = commands("README.md", "A day with it")
     assert activate == "source .venv/bin/activate"
     before = results(project)
     shown = {command: run("bash", "-c", by_hand(command)).stdout for command in day}
     (review,) = (text for command, text in shown.items() if command == "make review")
-    assert "No difference in test error: the SVM" in review
+    assert "No difference in test error: the SVM." in review
     for page in ("report.html", "review.html", "dvc_plots/index.html"):
         assert (project / page).is_file()
     (metrics,) = (text for command, text in shown.items() if command == "dvc metrics diff")
     assert "large.architecture" in metrics
 
-    dropped = shutil.copytree(project, tmp_path / "dropped", symlinks=True)
-    for command in drop:
+    def assert_dropped_by(command: str, name: str) -> None:
+        dropped = shutil.copytree(project, tmp_path / name, symlinks=True)
         run_in(dropped)("bash", "-c", command)
-    assert results(dropped) == before
-    assert run_in(dropped)("git", "status", "--porcelain").stdout == ""
-    assert run_in(dropped)("git", "branch", "--list", "wider").stdout == ""
+        assert results(dropped) == before
+        assert run_in(dropped)("git", "status", "--porcelain").stdout == ""
+        assert run_in(dropped)("git", "branch", "--list", "wider").stdout == ""
+        (experiment,) = run_in(dropped)("dvc", "exp", "list", "--name-only").stdout.split()
+        run_in(dropped)("dvc", "exp", "remove", experiment)
 
-    for command in keep:
+    assert_dropped_by(drop, "dropped")
+    run("bash", "-c", keep[0])
+    assert_dropped_by(drop_commit, "dropped-commit")
+    for command in keep[1:]:
         run("bash", "-c", command)
     assert run("git", "status", "--porcelain").stdout == ""
     assert run("git", "log", "--format=%s", "-1", "origin/wider").stdout == "Wider networks\n"
