@@ -93,12 +93,12 @@ def _test_errors(old: Results, new: Results, changes: ErrorChanges) -> Iterator[
         [
             "",
             "verdict",
-            "test error, old",
-            "test error, new",
+            "old",
+            "new",
             "change",
             "p (McNemar)",
-            "error over draws, old",
-            "error over draws, new",
+            "draws, old",
+            "draws, new",
             "p (Welch)",
         ],
         rows,
@@ -106,10 +106,10 @@ def _test_errors(old: Results, new: Results, changes: ErrorChanges) -> Iterator[
     )
     yield Text(
         "A change is real if two tests are significant. McNemar's exact test compares the two "
-        "fitted models on the test images. Welch's test compares their errors over other draws of "
-        "the training set and initial weights (`metrics/noise.json`: mean ± standard deviation). "
-        f"The level of both is {verdicts.LEVEL}, adjusted for {len(changes)} models by Holm's "
-        "method."
+        "fitted models on the test images. Welch's test compares their test errors over other "
+        "draws of the training set and initial weights: mean ± standard deviation, from "
+        f"`metrics/noise.json`. The level of both is {verdicts.LEVEL}, adjusted for {len(changes)} "
+        "models by Holm's method."
     )
 
 
