@@ -1,7 +1,7 @@
 """A revision whose code and packages lie elsewhere is read by its own pipeline."""
 
 import json
-import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from tools.pages.blocks import Table
 from tools.pages.results import Results
 from tools.review import page
 
-ARCHIVE = ROOT / "tests/layout_before.tar.xz"
+ARCHIVE = ROOT / "tests/layout_before.zip"
 STAGES = ["fetch", "prepare", "mlp_search", "svm_eval", "kmeans", "noise", "compare"]
 
 
@@ -20,8 +20,8 @@ STAGES = ["fetch", "prepare", "mlp_search", "svm_eval", "kmeans", "noise", "comp
 def before(project: Path, tmp_path: Path) -> Path:
     """A run of the small project as it was before it had rooms; committed as branch `before`."""
     folder = tmp_path / "before"
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(folder, filter="data")
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        archive.extractall(folder)
     commit(project, folder)
     return folder
 

@@ -38,9 +38,9 @@ def test_a_report_has_every_chart_and_picture_and_says_why(
     (why,) = (text for text in texts if text.startswith(f"**{best}.**"))
     assert f"is largest for k = {best}, {results.metrics['kmeans']['best_silhouette']:.4f}" in why
     assert not any("notebook" in text for text in texts)  # which had no drawn garments
-    (parts,) = (text for text in texts if f"The {best} clusters then hold: " in text)
+    (groups,) = (text for text in texts if f"the {best} clusters hold these classes: " in text)
     for label in results.labels:
-        assert label in parts
+        assert label in groups
 
 
 def test_the_charts_of_one_revision_count_its_images_once(

@@ -18,7 +18,8 @@ from tools.shared.params import set_params
 
 def reviewed(folder: Path, *revisions: str) -> str:
     """The Markdown of a review."""
-    run_in(folder)("python", "-m", "tools.review", *revisions, "--out", str(folder.parent))
+    command = ["python", "-B", "-m", "tools.review", *revisions]  # leaving no __pycache__
+    run_in(folder)(*command, "--out", str(folder.parent))
     return (folder.parent / "review.md").read_text()
 
 
