@@ -440,7 +440,9 @@ def test_accepted_parameters_run(
         source = {"labels": labels, "mirrors": [str(dots)], "sha256": digests}
         values["data"]["datasets"] = {values["data"]["dataset"]: source}
         params = settings.check(values)
-        monkeypatch.chdir(tmp_path_factory.mktemp("accepted"))
+        folder = tmp_path_factory.mktemp("accepted")
+        monkeypatch.chdir(folder)
+        (folder / "params.yaml").write_bytes(written(values, folder))
         try:
             for name in STAGES:
                 importlib.import_module(f"stages.{name}").main(params)

@@ -52,7 +52,7 @@ BLAS = "env OPENBLAS_CORETYPE=SkylakeX OPENBLAS_NUM_THREADS=3 OMP_NUM_THREADS=3"
 LOOPS = "env 'NPY_ENABLE_CPU_FEATURES=X86_V3 X86_V4' NPY_DISABLE_CPU_FEATURES="
 CHUNKS = "env SKLEARN_WORKING_MEMORY=1 SKLEARN_PAIRWISE_DIST_CHUNK_SIZE=50"
 
-FITS = "python -c 'from stages.run import fits; print(fits.processes())'"
+FITS = "python -c 'from stages.run import concurrency; print(concurrency.at_once())'"
 LETTERS = "python -c 'import sys; print(sys.stdout.encoding)'"
 RANDOM = "python -c 'import sys; print(sys.flags.hash_randomization)'"
 MEMORY = "python -c 'import sklearn; print(sklearn.get_config()[\"working_memory\"])'"
