@@ -16,74 +16,71 @@
 #               without a local main): what changed, and is it more than chance? review.html,
 #               review.md
 # make bench    time the notebook and the pipeline, 50 minutes; QUICK=1: on few images, three
-#               minutes; SCALE=1: how time and memory grow, from few images to all of them
+#               minutes; SCALE=1: how time and memory grow, from few images to all of them;
+#               CHANGES=1: what a change costs, with and without the record of fits, an hour
 # make lock     write exact versions and hashes: requirements/*.in -> requirements/*.txt
 
 PYTHON ?= python3
-VENV := .venv
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# Programs of the environment are called by their path: not every make searches a PATH of its own.
+IN := .venv/bin/python
+WITH := @$(PYTHON) -m tools.install
 
 .PHONY: all help test lint proofs verify bench full demo plots report review lock
 
-all: $(VENV)/pipeline.txt
-	@python -m tools.demo.first_run
+all:
+	$(WITH) pipeline
+	@$(IN) -m tools.demo.first_run
 
 # The comment at the top of this file.
 help:
 	@sed -n -e '/^#/!q' -e 's/^# //p' $(firstword $(MAKEFILE_LIST))
 
 test: lint
-	@python -m pytest --numprocesses auto --dist loadfile
+	@$(IN) -m pytest --numprocesses auto --dist loadfile
 
-proofs: $(VENV)/dev.txt $(VENV)/ssh.txt
-	@python -m pytest -m "proof or figure" \
+proofs:
+	$(WITH) pipeline dev ssh
+	@$(IN) -m pytest -m "proof or figure" \
 	  $(if $(AGAIN),--last-failed,--numprocesses auto --dist loadgroup)
 
-lint: $(VENV)/dev.txt
-	@ruff format --check
-	@ruff check
-	@mypy
+lint:
+	$(WITH) pipeline dev
+	@$(IN) -m ruff format --check
+	@$(IN) -m ruff check
+	@$(IN) -m mypy
 
-verify: $(VENV)/pipeline.txt
-	@python -m tools.verify $(if $(QUICK),--quick) $(REV)
+verify:
+	$(WITH) pipeline
+	@$(IN) -m tools.verify $(if $(QUICK),--quick) $(REV)
 
-full: $(VENV)/pipeline.txt
-	@python -m tools.bench.full
+full:
+	$(WITH) pipeline
+	@$(IN) -m tools.bench.full
 
-demo: $(VENV)/pipeline.txt
-	@python -m tools.demo
+demo:
+	$(WITH) pipeline
+	@$(IN) -m tools.demo
 
-plots: $(VENV)/dev.txt
-	@python -m tools.plots
+plots:
+	$(WITH) pipeline dev
+	@$(IN) -m tools.plots
 
-report: $(VENV)/dev.txt
-	@python -m tools.report $(REV)
+report:
+	$(WITH) pipeline dev
+	@$(IN) -m tools.report $(REV)
 
-review: $(VENV)/dev.txt
-	@python -m tools.review $(or $(BASE),main) $(HEAD)
+review:
+	$(WITH) pipeline dev
+	@$(IN) -m tools.review $(or $(BASE),main) $(HEAD)
 
-bench: $(VENV)/bench.txt
-	@python -m tools.bench $(if $(QUICK),--quick) $(if $(SCALE),--growth)
+bench:
+	$(WITH) pipeline bench
+	@$(IN) -m tools.bench $(if $(QUICK),--quick) $(if $(SCALE),--growth) $(if $(CHANGES),--changes)
 
-lock: $(VENV)/dev.txt
-	@cd requirements && for name in pipeline dask ssh dev bench; do \
-	  uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+lock:
+	$(WITH) pipeline dev
+	@cd requirements && for name in uv pipeline dask ssh dev bench; do \
+	  ../$(IN) -m uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	    --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit; \
 	done
-
-# The environment keeps a copy of each lock file that it was built from. If pipeline.txt changes, make
-# builds the environment again; if another lock file changes, make installs its packages.
-$(VENV)/pipeline.txt: requirements/pipeline.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
-	  "Python 3.11 or later is needed, and %s is %s: try make PYTHON=python3.11" \
-	  % (sys.executable, sys.version.split()[0]))'
-	@echo "Setting up $(VENV) with the packages of $<"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@cp $< $@
-
-$(VENV)/%.txt: requirements/%.txt $(VENV)/pipeline.txt
-	@echo "Adding the packages of $<"
-	@python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@cp $< $@
