@@ -20,27 +20,35 @@ from sklearn.metrics.cluster import contingency_matrix
 from stages.files import artifacts, models, prepared, tables
 from stages.files.settings import Settings
 from stages.learn import clusters, images
-from stages.run import fits, forecast, stage
+from stages.run import fits, forecast, records, stage
 from stages.run.terminal import print_table
+from stages.run.time_needed import announce, clustering_seconds
 
 
 def main(params: Settings) -> None:
     """Fit every number of clusters; write model, metrics and tables."""
     dataset, kmeans = prepared.load(), params.kmeans
-    forecast.clusterings(dataset, kmeans, params.data.dtype)
+    forecast.check_clusterings(dataset, kmeans, params.data.dtype)
     chosen, labels = images.training_set(dataset, kmeans.samples, "kmeans.samples")
     pixels = images.scaled(chosen, params.data.dtype)
 
+    record = records.of_this_clone("kmeans")
+    calls = {k: (pixels, labels, k, kmeans.n_init, params.seed) for k in kmeans.k}
+    # The record keeps the mean silhouette of each fit.
+    means = record.known(clusters.fit, calls)
+    records.tell("kmeans: silhouettes", len(means), len(calls))
+    # Of a known number of clusters only the mean is known: its model and its profile need a fit.
+    ks = {k for k in kmeans.k if k not in means} | {kmeans.clusters}
+    if means:
+        ks.add(max(means, key=lambda k: means[k]))
+    announce("kmeans", clustering_seconds(pixels.size, ks, kmeans.n_init))
     fitted = clusters.fit_all(
-        pixels,
-        labels,
-        [*kmeans.k, kmeans.clusters],
-        kmeans.n_init,
-        params.seed,
-        fits.in_threads("kmeans"),
+        pixels, labels, ks, kmeans.n_init, params.seed, fits.in_threads("kmeans")
     )
     silhouettes = clusters.silhouettes(pixels, {k: m.labels_ for k, m in fitted.items()})
-    means = {k: float(silhouettes[k].mean()) for k in kmeans.k}
+    for k in calls.keys() - means.keys():
+        means[k] = float(silhouettes[k].mean())
+        record.keep(clusters.fit, calls[k], means[k])
     best_k = max(kmeans.k, key=lambda k: means[k])
     model = fitted[kmeans.clusters]
     table = contingency_matrix(labels, model.labels_)
@@ -56,7 +64,9 @@ def main(params: Settings) -> None:
     models.write(Path("models/kmeans.skops"), model)
     artifacts.write_json(Path("metrics/kmeans.json"), metrics)
     artifacts.write_table(Path("plots/contingency.csv"), tables.contingency(table, dataset.labels))
-    artifacts.write_table(Path("plots/silhouette.csv"), tables.mean_silhouettes(means))
+    artifacts.write_table(
+        Path("plots/silhouette.csv"), tables.mean_silhouettes({k: means[k] for k in kmeans.k})
+    )
     profiles = [
         tables.silhouettes_of_images(k, fitted[k].labels_, silhouettes[k], labels, dataset.labels)
         for k in sorted({kmeans.clusters, best_k}, reverse=True)
@@ -71,7 +81,7 @@ def main(params: Settings) -> None:
         ],
     )
     print_table(
-        "kmeans: silhouettes", ["k", "silhouette"], [[k, f"{s:.6f}"] for k, s in means.items()]
+        "kmeans: silhouettes", ["k", "silhouette"], [[k, f"{means[k]:.6f}"] for k in kmeans.k]
     )
     print_table("kmeans: results", ["", ""], [[key, value] for key, value in metrics.items()])
 

@@ -9,19 +9,22 @@ A grid search by cross-validation runs twice: with few training images, and with
 refits its best network to all of its images, and predicts the test images.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier
 
 from stages.files import artifacts, models, prepared, tables
 from stages.files.settings import Settings
 from stages.learn import images, networks, scores
 from stages.learn.images import Dataset, Labels, Pixels
-from stages.run import fits, forecast, stage
+from stages.run import fits, forecast, records, stage
+from stages.run.records import Record
 from stages.run.terminal import print_table, say
 
 
@@ -47,25 +50,25 @@ class Search(NamedTuple):
 
 
 def search(
-    dataset: Dataset, test_pixels: Pixels, samples: int, key: str, params: Settings
+    training: tuple[Pixels, Labels],
+    candidates: Sequence[MLPClassifier],
+    dataset: Dataset,
+    test_pixels: Pixels,
+    params: Settings,
+    record: Record,
 ) -> Search:
-    """Search with so many images; `key` is the parameter that asks for this many."""
-    mlp, title = params.mlp, f"mlp_search: {samples} images"
-    chosen, labels = images.training_set(dataset, samples, key, mlp.folds)
-    pixels = images.scaled(chosen, params.data.dtype)
-    candidates = [
-        networks.network(architecture, params.seed, **mlp.hyperparameters)
-        for architecture in mlp.architectures
-    ]
-
+    """Search with some training images."""
+    (pixels, labels), mlp, samples = training, params.mlp, len(training[1])
+    title = f"mlp_search: {samples} images"
     accuracy, epochs = networks.cross_validate(
-        candidates, pixels, labels, mlp.folds, fits.in_processes("mlp_search")
+        candidates, pixels, labels, mlp.folds, fits.in_processes("mlp_search", record)
     )
     means = accuracy.mean(axis=1)
     best = int(means.argmax())
-    architecture = networks.name(mlp.architectures[best])
+    model = clone(candidates[best])
+    architecture = networks.name(model.hidden_layer_sizes)
     say(f"{title}: refitting the best architecture, {architecture}, to all images")
-    model = networks.fit(candidates[best], pixels, labels)
+    networks.fit(model, pixels, labels)
     predicted = networks.predict(model, test_pixels)
 
     unconverged = networks.unconverged(candidates, epochs, model)
@@ -88,11 +91,32 @@ def search(
 
 def main(params: Settings) -> None:
     """Search twice; write models, metrics and tables."""
-    dataset, mlp = prepared.load(), params.mlp
-    forecast.network_search(dataset, mlp, params.data.dtype)
-    test_pixels = images.scaled(dataset.test_images, params.data.dtype)
-    small = search(dataset, test_pixels, mlp.small_samples, "mlp.small_samples", params)
-    large = search(dataset, test_pixels, mlp.samples, "mlp.samples", params)
+    dataset, mlp, dtype = prepared.load(), params.mlp, params.data.dtype
+    forecast.check_network_search(dataset, mlp, dtype)
+    record = records.of_this_clone("mlp_search")
+    candidates = [
+        networks.network(architecture, params.seed, **mlp.hyperparameters)
+        for architecture in mlp.architectures
+    ]
+    few, many = (
+        _training(dataset, samples, key, params)
+        for key, samples in (
+            ("mlp.small_samples", mlp.small_samples),
+            ("mlp.samples", mlp.samples),
+        )
+    )
+    validations = [
+        task
+        for training in (few, many)
+        for task in networks.validations(candidates, *training, mlp.folds)
+    ]
+    to_do = record.unknown(networks.validate, validations)
+    forecast.announce_network_search(to_do, candidates, dataset, mlp)
+    test_pixels = images.scaled(dataset.test_images, dtype)
+    small, large = (
+        search(training, candidates, dataset, test_pixels, params, record)
+        for training in (few, many)
+    )
 
     searches = {"small": small, "large": large}
     metrics = {size: found.metrics for size, found in searches.items()}
@@ -132,6 +156,12 @@ def main(params: Settings) -> None:
         ["", *searches],
         [[key, *(metrics[size][key] for size in searches)] for key in small.metrics],
     )
+
+
+def _training(dataset: Dataset, samples: int, key: str, params: Settings) -> tuple[Pixels, Labels]:
+    """So many training images as networks take them, and their labels; `key` asks for so many."""
+    chosen, labels = images.training_set(dataset, samples, key, params.mlp.folds)
+    return images.scaled(chosen, params.data.dtype), labels
 
 
 if __name__ == "__main__":

@@ -9,14 +9,16 @@ initial weights. If a change of the pipeline moves a test error by less than the
 chance explains the move.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sklearn.svm import SVC
 
 from stages.files import artifacts, models, prepared
 from stages.files.settings import Settings
 from stages.learn import draws, kernel_search, networks
-from stages.run import fits, forecast, stage
+from stages.run import fits, forecast, records, stage
 from stages.run.terminal import print_table
 
 
@@ -38,26 +40,34 @@ def main(params: Settings) -> None:
     # The metrics round numbers; the model does not.
     svm = models.read(Path("models/svm.skops"), SVC, dataset.test_images[0].size)
     point, svm_samples = kernel_search.point_of(svm), params.svm.samples
-    forecast.draws(dataset, candidates, point, svm_samples, params.noise, params.data.dtype)
+    forecast.check_draws(dataset, candidates, point, svm_samples, repeats, params.data.dtype)
+    record = records.of_this_clone("noise")
 
+    arrays = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
+    svm_calls = [(point, (svm_samples, params.seed, i), *arrays) for i in range(repeats)]
+    network_calls = draws.network_fits(
+        dataset, list(candidates.values()), params.seed, repeats, params.data.dtype
+    )
+    svms_to_do = len(svm_calls) - len(record.known(draws.svm_mistakes, dict(enumerate(svm_calls))))
+    networks_to_do = record.unknown(draws.network_mistakes, network_calls)
+    forecast.announce_draws(networks_to_do, svms_to_do, dataset, point, svm_samples)
     network_errors = draws.network_errors(
         dataset,
         list(candidates.values()),
         params.seed,
         repeats,
         params.data.dtype,
-        fits.in_processes("noise"),
+        fits.in_processes("noise", record),
     )
+
+    def compute(numbers: list[int]) -> Iterator[tuple[int, Any]]:
+        for i in numbers:
+            run = fits.in_threads(f"noise: SVM, draw {i + 1}")
+            yield i, draws.svm_mistakes(*svm_calls[i], dataset.labels, run)
+
     svm_errors = [
-        draws.svm_error(
-            dataset,
-            point,
-            svm_samples,
-            params.seed,
-            number,
-            fits.in_threads(f"noise: SVM, draw {number + 1}"),
-        )
-        for number in range(repeats)
+        len(wrong) / len(dataset.test_labels)
+        for wrong in record.complete("noise: SVM", draws.svm_mistakes, svm_calls, compute)
     ]
     networks_noise = {
         size: draws.summary(errors) for size, errors in zip(candidates, network_errors, strict=True)

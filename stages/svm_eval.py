@@ -11,13 +11,17 @@ scikit-learn's GridSearchCV(SVC()), from one Gram matrix for each pair of classe
 computes in float64, so this stage does not read `data.dtype`.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from stages.files import artifacts, models, prepared, tables
 from stages.files.settings import Settings
 from stages.learn import images, kernel_search, one_against_one, scores
 from stages.learn.kernel_search import COLUMNS
-from stages.run import fits, forecast, stage
+from stages.run import fits, forecast, records, stage
 from stages.run.terminal import print_table, say
 
 
@@ -25,14 +29,27 @@ def main(params: Settings) -> None:
     """Search, fit the best again; write model, metrics and tables."""
     dataset, svm = prepared.load(), params.svm
     points = kernel_search.grid_points(svm.grid.kernels)
-    forecast.kernel_search(dataset, svm, points)
-    searched, searched_labels = images.training_set(
-        dataset, svm.search_samples, "svm.search_samples", svm.folds
-    )
+    forecast.check_kernel_search(dataset, svm, points)
+    record = records.of_this_clone("svm_eval")
+    searched = images.training_set(dataset, svm.search_samples, "svm.search_samples", svm.folds)
     training, training_labels = images.training_set(dataset, svm.samples, "svm.samples", svm.folds)
 
-    accuracy = kernel_search.cross_validate(
-        searched, searched_labels, points, svm.folds, dataset.labels, fits.in_threads("svm_eval")
+    # A point's accuracies do not depend on the other points.
+    calls = [(*searched, point, svm.folds) for point in points]
+    known = record.known(kernel_search.cross_validate, dict(enumerate(calls)))
+    to_do = [point for i, point in enumerate(points) if i not in known]
+    forecast.announce_kernel_search(dataset, svm, to_do, points[-1])
+
+    def compute(numbers: list[int]) -> Iterator[tuple[int, Any]]:
+        chosen, run = [points[i] for i in numbers], fits.in_threads("svm_eval")
+        return zip(
+            numbers,
+            kernel_search.cross_validate(*searched, chosen, svm.folds, dataset.labels, run),
+            strict=True,
+        )
+
+    accuracy = np.array(
+        record.complete("svm_eval: kernels", kernel_search.cross_validate, calls, compute)
     )
     means = accuracy.mean(axis=1)
     best = int(means.argmax())

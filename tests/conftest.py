@@ -14,10 +14,14 @@ import pytest
 
 import stages  # before NumPy is loaded by a test
 from stages.files import garments, settings, sources
+from stages.run import records
 from tools.demo import drawn_garments
 from tools.shared.params import set_params
 
 ROOT = Path(__file__).parents[1]
+
+# Tests fit what they test. Those of the record of fits use one.
+os.environ[records.VARIABLE] = "off"
 
 # The pipeline on drawn garments in some fifteen seconds.
 SMALL = {
@@ -46,7 +50,7 @@ SMALL = {
 def clean_environment(**others: str) -> dict[str, str]:
     """Environment of a user: none of the variables that the contract sets, no mirror, no CI."""
     unset = {*stages.CONTRACT, "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_L2_SIZE", sources.MIRROR, "CI"}
-    unset |= {"PYTHONWARNINGS"}
+    unset |= {"PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE"}
     kept = {name: value for name, value in os.environ.items() if name not in unset}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
     identity = {

@@ -36,7 +36,7 @@ def test_without_a_scheduler_a_sentence_says_so(address: str) -> None:
 
 
 def test_a_worker_that_differs_in_anything_is_refused_by_its_name() -> None:
-    ours = dask_cluster.arithmetic()
+    ours = dask_cluster.described()
     dask_cluster.refuse("tcp://there:1", dict(ours), ours)
     for name in ours:
         for theirs in (ours | {name: "0"}, {key: ours[key] for key in ours if key != name}):

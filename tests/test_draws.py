@@ -67,12 +67,13 @@ def test_networks_err_as_plain_ones_do_on_these_draws(monkeypatch: pytest.Monkey
 def test_support_vector_machines_err_as_plain_ones_do_on_these_draws() -> None:
     point = {"kernel": "rbf", "C": 10, "gamma": 0.01}
     for number in range(3):
-        error = draws.svm_error(DATASET, point, 150, SEED, number, fits.in_threads(""))
+        drawn = (150, SEED, number)
+        wrong = draws.svm_mistakes(point, drawn, *DATASET[2:], NAMES, fits.in_threads(""))
         rows, _ = draws.draw(DATASET.train_labels, 150, SEED, number)
         plain = SVC(**point).fit(
             images.scaled(DATASET.train_images[rows]), DATASET.train_labels[rows]
         )
-        assert error == np.mean(plain.predict(TESTS) != DATASET.test_labels)
+        assert np.array_equal(wrong, np.flatnonzero(plain.predict(TESTS) != DATASET.test_labels))
 
 
 def test_errors_are_summed_up_by_mean_and_deviation() -> None:

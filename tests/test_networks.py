@@ -11,6 +11,7 @@ from stages.files import garments, settings
 from stages.learn import images, networks, tasks
 from stages.learn.images import Dataset
 from stages.run import fits
+from stages.run.records import NO_RECORD
 from tests.conftest import ROOT
 
 DRAWN, LABELS = garments.draw(200, 3)
@@ -77,7 +78,9 @@ def test_of_equal_architectures_the_first_listed_wins(architectures: list[list[i
     changes = {"architectures": architectures, "learning_rate_init": 1e-6, "folds": 2}
     mlp = params.mlp.model_copy(update=changes | {"max_iter": 1})
     params = params.model_copy(update={"mlp": mlp})
-    found = mlp_search.search(dataset, PIXELS, 200, "mlp.samples", params)
+    models = [networks.network(a, params.seed, **mlp.hyperparameters) for a in architectures]
+    training = (images.scaled(black), labels.astype(np.int64))
+    found = mlp_search.search(training, models, dataset, PIXELS, params, NO_RECORD)
     assert found.accuracy[0].mean() == found.accuracy[1].mean()
     assert found.metrics["architecture"] == networks.name(architectures[0])
 

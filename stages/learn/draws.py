@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier
 
-from stages.learn import images, networks, one_against_one, scores
+from stages.learn import images, networks, one_against_one
 from stages.learn.images import Bytes, Dataset, Labels
 from stages.learn.tasks import Run, Task, one_after_another
 
@@ -77,7 +78,20 @@ def network_errors(
     UserError
         If the weights of a network grow beyond all bounds.
     """
-    tasks = [
+    wrong = run("networks", network_mistakes, network_fits(dataset, candidates, seed, draws, dtype))
+    errors = [len(images_of_draw) / len(dataset.test_labels) for images_of_draw in wrong]
+    return np.reshape(errors, (len(candidates), draws)).tolist()
+
+
+def network_fits(
+    dataset: Dataset,
+    candidates: Sequence[tuple[MLPClassifier, int]],
+    seed: int,
+    draws: int,
+    dtype: str,
+) -> list[Task]:
+    """The calls of `network_mistakes` that `network_errors` makes; parameters as there."""
+    return [
         Task(
             f"{networks.name(model.hidden_layer_sizes)}, {samples} images, draw {number + 1}",
             (
@@ -93,11 +107,9 @@ def network_errors(
         for model, samples in candidates
         for number in range(draws)
     ]
-    errors = run("networks", network_error, tasks)
-    return np.reshape(errors, (len(candidates), draws)).tolist()
 
 
-def network_error(
+def network_mistakes(
     model: MLPClassifier,
     drawn: tuple[int, int, int],
     dtype: str,
@@ -105,13 +117,13 @@ def network_error(
     labels: Bytes,
     test_pixels: Bytes,
     test_labels: Bytes,
-) -> float:
-    """Test error of a network that is fitted to one draw.
+) -> Labels:
+    """Which test images a network gets wrong that is fitted to one draw.
 
     Parameters
     ----------
     model
-        Not fitted yet; it gets the seed that is drawn.
+        Not fitted; a copy of it gets the seed that is drawn.
     drawn
         `samples`, `seed` and `number` of `draw`.
     dtype
@@ -120,48 +132,64 @@ def network_error(
         Shape (n_images, height, width).
     labels, test_labels
         Shape (n_images,).
+
+    Returns
+    -------
+    int64 array of shape (n_wrong,)
+        Numbers of the images, ascending.
+
+    Raises
+    ------
+    UserError
+        If the weights of the network grow beyond all bounds.
     """
     rows, seed = draw(labels, *drawn)
-    networks.fit(
-        model.set_params(random_state=seed),
+    fitted = networks.fit(
+        clone(model).set_params(random_state=seed),
         images.scaled(pixels[rows], dtype),
         labels[rows].astype(np.int64),
     )
-    predicted = networks.predict(model, images.scaled(test_pixels, dtype))
-    return scores.error(test_labels, predicted)
+    predicted = networks.predict(fitted, images.scaled(test_pixels, dtype))
+    return np.flatnonzero(predicted != test_labels)
 
 
-def svm_error(
-    dataset: Dataset,
+def svm_mistakes(
     point: dict[str, Any],
-    samples: int,
-    seed: int,
-    number: int,
+    drawn: tuple[int, int, int],
+    pixels: Bytes,
+    labels: Bytes,
+    test_pixels: Bytes,
+    test_labels: Bytes,
+    names: list[str],
     run: Run = one_after_another,
-) -> float:
-    """Test error of a support vector machine that is fitted to one draw.
+) -> Labels:
+    """Which test images a support vector machine gets wrong that is fitted to one draw.
 
     Parameters
     ----------
-    dataset
-        The draw is taken from its training images.
     point
         Kernel, C and so on, as `SVC` names them.
-    samples, seed, number
-        Of `draw`.
+    drawn, pixels, labels, test_pixels, test_labels
+        As in `network_mistakes`.
+    names
+        Names of the classes, for the person who waits.
     run
         Runs the fits.
+
+    Returns
+    -------
+    int64 array of shape (n_wrong,)
+        Numbers of the images, ascending.
 
     Raises
     ------
     UserError
         If a kernel grows beyond all bounds.
     """
-    rows, _ = draw(dataset.train_labels, samples, seed, number)
-    chosen, labels = dataset.train_images[rows], dataset.train_labels[rows].astype(np.int64)
-    model = one_against_one.fit(point, chosen, labels, dataset.labels, run)
-    predicted = one_against_one.predict(model, dataset.test_images, run)
-    return scores.error(dataset.test_labels, predicted)
+    rows, _ = draw(labels, *drawn)
+    model = one_against_one.fit(point, pixels[rows], labels[rows].astype(np.int64), names, run)
+    predicted = one_against_one.predict(model, test_pixels, run)
+    return np.flatnonzero(predicted != test_labels)
 
 
 def summary(errors: Sequence[float]) -> dict[str, float]:

@@ -75,8 +75,18 @@ def cross_validate(
     UserError
         If the weights of a network grow beyond all bounds.
     """
+    tasks = validations(candidates, pixels, labels, folds)
+    found = run(f"{len(labels)} images", validate, tasks)
+    accuracy, epochs = np.reshape(found, (len(candidates), folds, 2)).transpose(2, 0, 1)
+    return accuracy, epochs
+
+
+def validations(
+    candidates: Sequence[MLPClassifier], pixels: Pixels, labels: Labels, folds: int
+) -> list[Task]:
+    """The calls of `validate` that a cross-validation makes; parameters as there."""
     splits = list(StratifiedKFold(folds).split(pixels, labels))
-    tasks = [
+    return [
         Task(
             f"{name(model.hidden_layer_sizes)}, fold {fold}",
             (model, pixels, labels, training, held_out),
@@ -84,9 +94,6 @@ def cross_validate(
         for model in candidates
         for fold, (training, held_out) in enumerate(splits, start=1)
     ]
-    found = run(f"{len(labels)} images", validate, tasks)
-    accuracy, epochs = np.reshape(found, (len(candidates), folds, 2)).transpose(2, 0, 1)
-    return accuracy, epochs
 
 
 def validate(

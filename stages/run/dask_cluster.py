@@ -8,7 +8,6 @@ each fit.
 
 import hashlib
 import logging
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,12 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.linalg  # noqa: F401 - with SciPy's BLAS, which it loads
-from threadpoolctl import threadpool_info
 
-from stages import SAME_BYTES
 from stages.errors import UserError
-from stages.run import memory
+from stages.run import arithmetic, memory
 
 try:
     import distributed
@@ -38,7 +34,6 @@ except ImportError:
 CONNECTING = 10.0  # seconds in which a scheduler must answer, and must have a worker
 LOOK_AGAIN = 30.0  # seconds without a result, after which it must still have a worker
 LARGE = 100_000  # bytes of an array that is sent to a worker once, and not with each call
-PACKAGES = ("numpy", "scipy", "scikit-learn", "joblib", "distributed")
 
 
 def hash_of_code(folder: Path) -> str:
@@ -51,23 +46,12 @@ CODE = hash_of_code(Path(__file__).parents[1])  # when this process loaded it
 
 
 @cache
-def arithmetic() -> dict[str, str]:
-    """Describe what fits in this process compute with.
-
-    Returns
-    -------
-    dict
-        Versions, the code, and what NumPy and BLAS really do, whatever the environment asks for.
-    """
-    blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+def described() -> dict[str, str]:
+    """Describe this process, as one of a cluster: its code, and what it computes with."""
     return {
         "code in stages/": CODE,
-        "Python": f"{sys.version_info.major}.{sys.version_info.minor}",
-        **{package: metadata.version(package) for package in PACKAGES},
-        "promise of the same bytes": str(SAME_BYTES),
-        "BLAS kernels": ", ".join(sorted({str(library.get("architecture")) for library in blas})),
-        "BLAS threads": ", ".join(sorted({str(library["num_threads"]) for library in blas})),
-        "NumPy loops": ", ".join(np.show_config("dicts")["SIMD Extensions"]["found"]),
+        **arithmetic.description(),
+        "distributed": metadata.version("distributed"),
     }
 
 
@@ -79,7 +63,7 @@ def refuse(worker: str, theirs: dict[str, str], ours: dict[str, str]) -> None:
     worker
         Its address.
     theirs, ours
-        From `arithmetic`.
+        From `described`.
 
     Raises
     ------
@@ -171,12 +155,12 @@ def _connected(address: str) -> Iterator[distributed.Client]:
 def _compare(client: distributed.Client) -> None:
     """Raise an error if the arithmetic of a worker of the cluster differs."""
     _wait_for_a_worker(client)
-    for worker, theirs in client.run(arithmetic, on_error="return").items():
+    for worker, theirs in client.run(described, on_error="return").items():
         if isinstance(theirs, OSError):
             continue  # it is ending, or `_call` will compare it
         if isinstance(theirs, Exception):
             raise _refusal(worker, str(theirs))
-        refuse(worker, theirs, arithmetic())
+        refuse(worker, theirs, described())
 
 
 def _wait_for_a_worker(client: distributed.Client) -> None:
@@ -211,7 +195,7 @@ def _results(
         # the scheduler would have to load: only workers need the project.
         task = client.submit(
             lambda call, *arrays: deserialize_bytes(call)(*arrays),
-            serialize_bytes(partial(_call, arithmetic(), function, small, places)),
+            serialize_bytes(partial(_call, described(), function, small, places)),
             *(sent[id(values[place])] for place in places),
             key=(client.id, i),
             priority=-i,
@@ -239,7 +223,7 @@ def _call(
     *arrays: Any,
 ) -> Any:
     """Call the function on a worker, if its arithmetic is that of the machine that asks."""
-    refuse(distributed.get_worker().address, arithmetic(), ours)
+    refuse(distributed.get_worker().address, described(), ours)
     for place, array in zip(places, arrays, strict=True):
         values[place] = array
     result = function(*values)

@@ -25,6 +25,7 @@ from stages.errors import UserError
 from stages.learn.tasks import Run, Task
 from stages.run import concurrency, memory
 from stages.run.lifetime import begin_as_child, end_children
+from stages.run.records import NO_RECORD, Record
 from stages.run.terminal import Progress, last_words
 from stages.run.time_needed import estimated_seconds
 
@@ -37,29 +38,32 @@ os.environ["PYTHONWARNINGS"] = ",".join(
 memory.share_one_heap()
 
 
-def in_processes(title: str) -> Run:
+def in_processes(title: str, record: Record = NO_RECORD) -> Run:
     """Run fits in processes: for functions that hold Python's lock."""
-    return partial(_run, title, _in_processes)
+    return partial(_run, title, record, _in_processes)
 
 
-def in_threads(title: str) -> Run:
+def in_threads(title: str, record: Record = NO_RECORD) -> Run:
     """Run fits in threads: for functions that compute outside of Python's lock."""
-    return partial(_run, title, _in_threads)
+    return partial(_run, title, record, _in_threads)
 
 
 def _run(
     title: str,
+    record: Record,
     how: Callable[..., Iterator[tuple[int, Any]]],
     what: str,
     function: Callable[..., Any],
     tasks: Sequence[Task],
 ) -> list[Any]:
-    """Call a function once for each task, several at a time, the longest first.
+    """Call a function once for each task that is not known, several at a time, the longest first.
 
     Parameters
     ----------
     title
         Of the stage, for the person who waits.
+    record
+        Knows what earlier calls returned, and keeps what these return.
     how
         `_in_processes` or `_in_threads`: how calls run where no cluster is named.
     what, function, tasks
@@ -70,40 +74,34 @@ def _run(
     list
         What the calls returned, in the order of the tasks.
     """
-    seconds = [estimated_seconds(function, task.arguments) for task in tasks]
-    order = sorted(range(len(tasks)), key=lambda i: -seconds[i])
-    arguments = [tasks[i].arguments for i in order]
-    calls: Iterator[tuple[int, Any]]
-    if address := concurrency.cluster():
-        from stages.run import dask_cluster  # its packages are optional
+    title = f"{title}: {what}"
+    calls = [task.arguments for task in tasks]
 
-        calls = dask_cluster.calls(address, function, arguments)
-    else:
-        calls = _here(how, function, arguments)
-    results: list[Any] = [None] * len(tasks)
-    work = [seconds[i] for i in order]
-    at_once = concurrency.at_once()
-    with Progress(f"{title}: {what}", len(tasks), work=work, at_once=at_once) as bar:
-        for place, result in calls:
-            i = order[place]
-            results[i] = result
-            bar.advance(tasks[i].name, work=seconds[i])
-    memory.give_back()
-    return results
+    def compute(unknown: list[int]) -> Iterator[tuple[int, Any]]:
+        seconds = {i: estimated_seconds(function, calls[i]) for i in unknown}
+        order = sorted(unknown, key=lambda i: -seconds[i])
+        work = [seconds[i] for i in order]
+        with Progress(title, len(order), work=work, at_once=concurrency.at_once()) as bar:
+            for place, result in _results(how, function, [calls[i] for i in order]):
+                i = order[place]
+                yield i, result
+                bar.advance(tasks[i].name, work=seconds[i])
+        memory.give_back()
+
+    return record.complete(title, function, calls, compute)
 
 
-def _here(
+def _results(
     how: Callable[..., Iterator[tuple[int, Any]]],
     function: Callable[..., Any],
     arguments: list[tuple[Any, ...]],
 ) -> Iterator[tuple[int, Any]]:
-    """Call a function on this machine; give number and result of each call as they come."""
-    try:
-        yield from how(function, arguments)
-    except RuntimeError as error:
-        if "start new thread" not in str(error):
-            raise
-        raise MemoryError(error) from None
+    """Call a function on the cluster if one is named, else on this machine."""
+    if address := concurrency.cluster():
+        from stages.run import dask_cluster  # its packages are optional
+
+        return dask_cluster.calls(address, function, arguments)
+    return how(function, arguments)
 
 
 def _in_threads(

@@ -36,16 +36,18 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
             say(f"{sentence}.")
         stage(params)
 
-    _leave_at_interrupt()
-    run_tool(warn_and_run)
+    run_tool(warn_and_run, _leave_at_interrupt)
 
 
-def run_tool(tool: Callable[[settings.Settings], None]) -> None:
+def run_tool(
+    tool: Callable[[settings.Settings], None], begin: Callable[[], None] = lambda: None
+) -> None:
     """Run a program that starts programs itself: after Ctrl-C it waits for their end."""
     end_with_parent()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for letters that the terminal lacks
     try:
+        begin()
         params = settings.load()
         if not SAME_BYTES:
             say("This machine is not x86-64 Linux with AVX2, FMA and glibc:")
@@ -53,7 +55,10 @@ def run_tool(tool: Callable[[settings.Settings], None]) -> None:
         tool(params)
     except UserError as error:
         sys.exit(str(error))
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        # Where there is no room for a thread's stack, Python says this.
+        if isinstance(error, RuntimeError) and "start new thread" not in str(error):
+            raise
         sys.exit(f"Out of memory ({error}): lower the sample counts in {settings.PARAMS}.")
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or error

@@ -131,7 +131,7 @@ def _fit_and_predict(model: MLPClassifier, pixels: Pixels, labels: Labels, _: Pi
     return network_seconds(model, len(labels), pixels.shape[1], len(np.unique(labels)))
 
 
-def _network_error(
+def _network_mistakes(
     model: MLPClassifier,
     drawn: tuple[int, int, int],
     _: str,
@@ -179,7 +179,7 @@ def _cluster(pixels: Pixels, _: Labels, k: int, n_init: int, __: int) -> float:
 SECONDS: dict[Callable[..., Any], Callable[..., float]] = {
     networks.validate: _validate,
     networks.fit_and_predict: _fit_and_predict,
-    draws.network_error: _network_error,
+    draws.network_mistakes: _network_mistakes,
     kernel_search.fit_pair: _fit_pair_in_folds,
     kernel_search.score_class: _score_class,
     one_against_one.kernel_of_class: _kernel_of_class,

@@ -299,6 +299,24 @@ def test_every_byte_is_the_same_on_a_cluster_that_the_page_starts(
         assert all(machine.received() > 100_000 for machine in cluster.others)
 
 
+@pytest.mark.usefixtures("two_workers")
+@pytest.mark.figure("variations held")
+@pytest.mark.parametrize("first", ["here", "on the cluster"])
+def test_what_was_fitted_in_one_place_is_known_in_the_other(
+    first: str, cluster: Cluster, project: Path
+) -> None:
+    before = results(project)
+    address = {"DASK_SCHEDULER_ADDRESS": f"tcp://{cluster.head.address}:8786"}
+    places = [{}, address] if first == "here" else [address, {}]
+    for place, known in zip(places, (0, 6), strict=True):
+        command = ["dvc", "repro", "--force", "--no-run-cache"]
+        done = cluster.start(cluster.head, command, project, FIT_RECORD="", **place)
+        shown = done.wait(5 * ENOUGH)
+        assert done.process.returncode == 0, shown
+        assert shown.count("none to do (FIT_RECORD=off") == known
+        assert results(project) == before
+
+
 @pytest.mark.figure("kills survived")
 def test_a_killed_worker_costs_time_and_not_the_result(
     cluster: Cluster, two_workers: list[Started], fitted_here: list[str]

@@ -10,15 +10,17 @@ from tests.conftest import ROOT, results, run_in
 from tests.test_readme import commands
 
 pytestmark = pytest.mark.xdist_group("review")  # what needs the branches runs where they are
-MAKE = dict(re.findall(r"^(\w+): .*\n\t@(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
+MAKE = dict(
+    re.findall(r"^(\w+):\n\t\$\(WITH\) .*\n\t@(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+)
 
 
 def by_hand(command: str) -> str:
     """What make would run, in the environment of this test."""
     if not command.startswith("make "):
         return command
-    recipe = MAKE[command.removeprefix("make ")]
-    return recipe.replace("$(or $(BASE),main)", "main").replace("$(REV)", "").replace("$(HEAD)", "")
+    recipe = MAKE[command.removeprefix("make ")].replace("$(or $(BASE),main)", "main")
+    return recipe.replace("$(IN)", "python").replace("$(REV)", "").replace("$(HEAD)", "")
 
 
 def test_a_day_goes_as_the_readme_has_it(branches: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.run import records
 from tests.conftest import Run, results, run_in
 from tests.processes import wait_until
 from tests.test_readme import commands
@@ -54,8 +55,10 @@ def test_every_byte_of_experiments_two_at_a_time_is_that_of_each_alone(
         0
     ]
     alone = run_in(shutil.copytree(queue, tmp_path / "alone", symlinks=True))
-    # What DVC leaves in the background would keep our end of a pipe open.
-    run("sh", "-ec", "\n".join([setting, sweep, f"{start} > ../started 2>&1"]))
+    # Two at a time share the record of fits; each alone has none. What DVC leaves in the background
+    # would keep our end of a pipe open.
+    lines = [setting, sweep, f"{start} > ../started 2>&1"]
+    run("sh", "-ec", "\n".join(lines), FIT_RECORD="")
 
     def states() -> list[str]:
         return re.findall("Queued|Running|Success|Failed", run("sh", "-c", status).stdout)
@@ -73,6 +76,8 @@ def test_every_byte_of_experiments_two_at_a_time_is_that_of_each_alone(
         run("sh", "-c", re.sub(r"sweep-\d", experiment, apply))
         alone("dvc", "exp", "run", *(f"--set-param={value}" for value in values))
         assert results(queue) == results(tmp_path / "alone")
+    assert list((queue / records.FOLDER).rglob("*.json"))
+    assert not (tmp_path / "alone" / records.FOLDER).exists()
 
 
 @pytest.mark.figure("wrong parameters refused")

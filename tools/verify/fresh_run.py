@@ -15,8 +15,10 @@ from dvc.repo import Repo
 
 from stages.errors import UserError
 from stages.files import idx, sources
+from stages.run import records
 from stages.run.lifetime import end_with_parent
 from stages.run.terminal import say
+from tools import install
 from tools.shared import differences, machine
 from tools.shared.git import check_out
 from tools.shared.pipeline import lock_of_packages, outputs
@@ -75,7 +77,7 @@ def run_from_scratch(commit: str, folder: Path, here: bool, raw: Path | None) ->
     """
     clone = folder / "project"
     check_out(commit, clone)
-    variables = {**environment(clone, here), **mirror(raw)}
+    variables = {**environment(clone, here), **mirror(raw), records.VARIABLE: "off"}
     for command in (
         ["dvc", "config", "--local", "cache.dir", str(folder / "cache")],
         ["dvc", "repro", "--force", "--no-run-cache"],
@@ -124,19 +126,11 @@ def _own_python(clone: Path) -> Path:
         lock = lock_of_packages(repo)
     if lock is None or not (clone / lock).is_file():
         raise UserError(f"This revision has no {lock or 'lock file of packages'}: use --here.")
-    say(f"Building an environment from the revision's {lock}: about a minute")
-    place = clone.parent / "environment"
-    python = place / "bin" / "python"
-    pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for command in (
-        [sys.executable, "-m", "venv", str(place)],
-        [str(python), *pip, "--require-hashes", "-r", str(clone / lock)],
-    ):
-        if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
-            raise UserError(
-                "The packages could not be installed (the error message is above): try --here."
-            )
-    return python
+    say(f"Building an environment from the revision's {lock}")
+    try:
+        return install.make(clone.parent / "environment", [clone / lock])
+    except install.InstallError as error:
+        raise UserError(f"{error} Or use --here.") from None
 
 
 def mirror(raw: Path | None) -> dict[str, str]:
