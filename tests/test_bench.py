@@ -10,20 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import stages
 from stages.errors import UserError
-from stages.files import artifacts, garments, settings
+from stages.files import garments, settings
 from stages.files.idx import read_raw
 from stages.learn import images
 from stages.learn.images import Dataset
-from tests.conftest import ROOT, copy_of_project, run_in
-from tools.bench import charts, compare, goals, measure, notebook, parts, report
+from stages.run import records
+from tests.conftest import ROOT, clean_environment, copy_of_project, results, run_in
+from tools.bench import changes, charts, compare, goals, measure, notebook, parts, report
 from tools.bench.notebook import Arrays
 from tools.bench.plan import Work
 from tools.bench.session import NOTEBOOK, Session
 from tools.shared import generated
 
 PARAMS = settings.load(ROOT / "params.yaml")
-RESULTS = artifacts.read_json(ROOT / report.COMMITTED / report.RESULTS)
+DOCS = ROOT / report.COMMITTED
+RESULTS = next(iter(report.found(report.NOTEBOOK, DOCS).values()))
 
 
 def as_idx(array: images.Bytes) -> bytes:
@@ -199,20 +202,35 @@ def test_a_part_is_measured_in_a_clone_and_compared(
 
 def test_the_page_of_speed_shows_what_the_results_give(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    growth_file = ROOT / report.COMMITTED / report.GROWTH
-    growth = artifacts.read_json(growth_file) if growth_file.exists() else None
-    assert generated.part(report.COMMAND, report.PAGE) == report.section(RESULTS, growth)
+    assert generated.part(report.COMMAND, report.PAGE) == report.sections(report.COMMITTED)
 
 
 def test_the_charts_are_drawn_from_the_results(tmp_path: Path) -> None:
-    for name in (report.RESULTS, report.GROWTH):
-        if (ROOT / report.COMMITTED / name).exists():
-            shutil.copy(ROOT / report.COMMITTED / name, tmp_path)
+    for path in DOCS.glob("*.json"):
+        shutil.copy(path, tmp_path)
     report.write(tmp_path)
     drawn = sorted(path.name for path in tmp_path.glob("*.svg"))
-    assert drawn == sorted(path.name for path in (ROOT / report.COMMITTED).glob("*.svg"))
+    assert drawn == sorted(path.name for path in DOCS.glob("*.svg"))
     for name in drawn:
-        assert (tmp_path / name).read_bytes() == (ROOT / report.COMMITTED / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (DOCS / name).read_bytes()
+
+
+def test_results_of_processors_with_and_without_avx512_stand_side_by_side(tmp_path: Path) -> None:
+    with_it = {**RESULTS, "machine": {**RESULTS["machine"], "instructions": ["avx2", "avx512f"]}}
+    without = {**RESULTS, "machine": {**RESULTS["machine"], "instructions": ["avx2"]}}
+    for of_machine in (with_it, without):
+        report.keep(report.NOTEBOOK, of_machine, tmp_path)
+    assert {path.name for path in tmp_path.glob("*.json")} == {
+        "bench-avx512.json",
+        "bench-no-avx512.json",
+    }
+    headings = [
+        line for line in (tmp_path / "bench.md").read_text().splitlines() if line.startswith("## ")
+    ]
+    assert headings == [
+        "## The notebook beside the pipeline, with AVX-512",
+        "## The notebook beside the pipeline, without AVX-512",
+    ]
 
 
 def test_speedups_are_ratios_of_medians_and_a_missed_goal_is_said() -> None:
@@ -223,8 +241,27 @@ def test_speedups_are_ratios_of_medians_and_a_missed_goal_is_said() -> None:
     results = {**RESULTS, "quick": False, "measured": measured}
     (row,) = [row for row in goals.rows(results) if row.speedup]
     assert (row.notebook, row.pipeline, row.speedup) == (10, 5, 2)
-    (line,) = [line for line in report.section(results, None).splitlines() if "**" in line]
+    (line,) = [line for line in report.beside_the_notebook(results) if "**" in line]
     assert line.endswith("| 10.0 s | 5.00 s | **2.00** | ≥ 3.5, missed |")
+
+
+@pytest.mark.skipif(not stages.SAME_BYTES, reason="there is no record on this machine")
+@pytest.mark.parametrize("name", ["kmeans.k", goals.OF_CLUSTERS])
+def test_a_change_is_taken_back_when_it_was_measured(name: str, project: Path) -> None:
+    with_record = clean_environment() | changes.WITH_RECORD
+    run_in(project)("dvc", "repro", "--force", "kmeans", **changes.WITH_RECORD)
+
+    def everything() -> dict[str, str]:
+        record = (project / records.FOLDER).rglob("*.json")
+        return results(project) | {str(path): path.read_text() for path in record}
+
+    before = everything()
+    assert any(str(records.FOLDER) in path for path in before)
+    (change,) = [change for change in changes.CHANGES if change.name == name]
+    assert changes.cost(change, project, with_record) > 0
+    assert everything() == before
+    assert run_in(project)("git", "status", "--porcelain").stdout == ""
+    assert not (project / ".dvc/tmp/record-before").exists()
 
 
 def test_the_exponent_is_that_of_the_growth() -> None:

@@ -3,6 +3,7 @@
     python -m tools.bench             # 50 minutes on two idle cores; writes docs/
     python -m tools.bench --quick     # few images, three minutes; writes dvc_plots/bench/
     python -m tools.bench --growth    # time, memory and error with 2,500 to 60,000 images
+    python -m tools.bench --changes   # what a change costs, with and without the record of fits
     python -m tools.bench --report    # rewrite tables and charts from the measurements
 
 The benchmark alternates between work of the notebook and of the pipeline. Each piece of work runs
@@ -23,7 +24,7 @@ from stages.files.settings import Settings
 from stages.run import stage
 
 # isort: split
-from tools.bench import growth, report, rounds
+from tools.bench import changes, growth, report, rounds
 from tools.shared.arguments import Parser
 from tools.shared.environment import use_this_python
 
@@ -39,8 +40,8 @@ def main(options: argparse.Namespace, _: Settings) -> None:
         report.write(out)
         return
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        measure = growth.measure if options.growth else rounds.measure
-        measure(Path(folder), out, options.quick)
+        what = growth if options.growth else changes if options.changes else rounds
+        what.measure(Path(folder), out, options.quick)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -51,6 +52,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few images, one round")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--growth", action="store_true", help="measure with 2,500 to 60,000 images")
+    what.add_argument("--changes", action="store_true", help="measure what a change costs")
     what.add_argument("--report", action="store_true", help="rewrite tables and charts only")
     return parser.parse_args(arguments)
 

@@ -1,9 +1,15 @@
-"""Goals of speed and memory, and whether the measurements reach them."""
+"""Goals of speed, memory and the record of fits, and whether the measurements reach them."""
 
 import statistics
 from typing import Any, NamedTuple
 
 Results = dict[str, Any]
+
+# What `changes.py` measures besides changes of parameters: comments in two modules, and a fresh
+# clone's set-up and `make`.
+ANY_STAGE = "stages/run/terminal.py"  # which every stage imports, and no fit
+OF_CLUSTERS = "stages/learn/clusters.py"
+SETUP, MAKE = "setup", "make"
 
 
 class Goal(NamedTuple):
@@ -48,14 +54,14 @@ GOALS = [
         "networks: 6 architectures × 5 folds on {networks:,} images, final fit",
         measured("notebook", "networks"),
         measured("float64", "networks"),
-        1.25,
+        1.1,
     ),
     Goal(
         "networks, float32",
         "… in float32",
         measured("notebook", "networks"),
         measured("float32", "networks"),
-        1.7,
+        2,
     ),
     Goal(
         "K-means and silhouettes",
@@ -190,5 +196,84 @@ def limits(results: Results) -> list[Limit]:
             results.get("time_left", {}).get("worst_factor"),
             2,
             "×",
+        ),
+    ]
+
+
+class CostGoal(NamedTuple):
+    """Which fraction of its time a change may cost with the record of fits.
+
+    Attributes
+    ----------
+    change
+        Name in the results.
+    what
+        Name in the table.
+    """
+
+    change: str
+    what: str
+    fraction: float
+
+
+COST_GOALS = [
+    CostGoal("svm.grid.rbf.C", "one more value of `svm.grid.rbf.C`", 0.3),
+    CostGoal("mlp.architectures", "one more of `mlp.architectures`, which does not win", 0.3),
+    CostGoal("noise.repeats", "`noise.repeats` doubled", 0.6),
+    CostGoal("kmeans.k", "one more value of `kmeans.k`", 0.7),
+    CostGoal(ANY_STAGE, f"a comment in `{ANY_STAGE}`, which every stage imports", 0.3),
+]
+
+
+class Cost(NamedTuple):
+    """A change, and what was measured: seconds, or None if it was not measured."""
+
+    goal: CostGoal
+    without: float | None
+    with_record: float | None
+
+    @property
+    def fraction(self) -> float | None:
+        """Which fraction of the time is left."""
+        return self.with_record / self.without if self.with_record and self.without else None
+
+
+def costs(results: Results) -> list[Cost]:
+    """The changes, and what was measured."""
+    return [
+        Cost(goal, median(results, goal.change, "without"), median(results, goal.change, "with"))
+        for goal in COST_GOALS
+    ]
+
+
+def median(results: Results, what: str, how: str) -> float | None:
+    """Median of the seconds of a change; None if it was not measured."""
+    rounds = results["seconds"].get(what, {}).get(how)
+    return statistics.median(rounds) if rounds else None
+
+
+def limits_of_costs(results: Results) -> list[Limit]:
+    """Measured seconds of changes and of a fresh clone that must not exceed a bound."""
+    whole, known = (median(results, ANY_STAGE, how) or 0.0 for how in ("without", "with"))
+    pip = median(results, SETUP, "pip")
+    return [
+        Limit(
+            f"a comment in `{OF_CLUSTERS}`: goal is the line on a comment above + 15 s",
+            median(results, OF_CLUSTERS, "with"),
+            round(known + 15),
+            " s",
+        ),
+        Limit(
+            "set-up of `.venv` in a fresh clone, no package cached"
+            + (f" (with pip: {pip:.0f} s)" if pip else ""),
+            median(results, SETUP, "uv"),
+            20,
+            " s",
+        ),
+        Limit(
+            "`make` in a fresh clone, set-up included: goal is all fits of the pipeline + 30 s",
+            median(results, MAKE, "with"),
+            round(whole + 30),
+            " s",
         ),
     ]

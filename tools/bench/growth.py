@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.files import artifacts, prepared
+from stages.files import prepared
 from stages.run.terminal import say
 from tools.bench import report
 from tools.bench.plan import Work
@@ -49,5 +49,4 @@ def measure(folder: Path, out: Path, quick: bool) -> None:
             for key, value in point.items():
                 growth.setdefault(name, {}).setdefault(key, []).append(value)
     conditions = {key: session.results[key] for key in ("quick", "machine")}
-    artifacts.write_json(out / report.GROWTH, {**conditions, "growth": growth})
-    report.write(out)
+    report.keep(report.GROWTH, {**conditions, "growth": growth}, out)

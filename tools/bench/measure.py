@@ -16,7 +16,7 @@ import psutil
 import stages
 from stages.errors import UserError
 from stages.files import sources
-from stages.run import concurrency
+from stages.run import concurrency, records
 from stages.run.lifetime import end_with_parent
 from tools.verify import fresh_run as verify
 
@@ -24,7 +24,8 @@ from tools.verify import fresh_run as verify
 PRESET = re.compile(
     "(BLIS|DASK|GOMP|GOTO|JOBLIB|KMP|LOKY|MKL|NPY|OMP|OPENBLAS|SKLEARN|VECLIB)_",
 )
-OURS = {*stages.CONTRACT, sources.MIRROR, concurrency.PROCESSES, "PYTHONWARNINGS", "CI"}
+OURS = {*stages.CONTRACT, sources.MIRROR, concurrency.PROCESSES, records.VARIABLE}
+OURS |= {"PYTHONWARNINGS", "CI"}
 
 SAMPLING_INTERVAL = 0.2  # seconds
 PROGRESS = re.compile(r"(?P<title>.+): (?P<done>\d+) of (?P<total>\d+)(?P<rest>.*)")
@@ -67,8 +68,8 @@ def user_environment(folder: Path) -> dict[str, str]:
 
 
 def pipeline_environment(folder: Path) -> dict[str, str]:
-    """Return the user's environment for a clone that takes its raw files from this project."""
-    return user_environment(folder) | verify.mirror(None)
+    """Return the user's environment for a clone with this project's raw files, without a record."""
+    return user_environment(folder) | verify.mirror(None) | {records.VARIABLE: "off"}
 
 
 def run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> Measured:

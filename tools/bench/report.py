@@ -1,20 +1,21 @@
 """Write the tables and charts of docs/speed.md from the measured results."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from stages.files import artifacts
 from tools.bench import charts, goals
-from tools.bench.goals import Results, seconds_of
+from tools.bench.goals import Limit, Results, seconds_of
 from tools.shared import generated
 
 COMMITTED = Path("docs")
 QUICK_RESULTS = Path("dvc_plots/bench")
-RESULTS = "bench.json"
-GROWTH = "growth.json"
-CHART = "bench.svg"
-GROWTH_CHART = "growth.svg"
 COMMAND = "python -m tools.bench --report"
 PAGE = COMMITTED / "speed.md"
+
+# Kinds of processors. The pipeline computes alike on both; the notebook uses AVX-512 where it can.
+KINDS = {"avx512": "with AVX-512", "no-avx512": "without AVX-512"}
 
 WITH_SETTINGS = "the notebook's code with the pipeline's settings of BLAS and threads"
 # Names of the comparisons in the page. Where numbers are listed, they are in the order of the name.
@@ -36,8 +37,13 @@ EQUAL = {
 QUIET = 0.7  # load of a machine with nothing else to do, a minute after something was done
 
 
-def section(results: Results, growth: Results | None) -> str:
-    """The tables of the page, and the conditions."""
+def kind_of(results: Results) -> str:
+    """The kind of processor that results are of."""
+    return "avx512" if "avx512f" in results["machine"]["instructions"] else "no-avx512"
+
+
+def beside_the_notebook(results: Results) -> list[str]:
+    """The tables of notebook and pipeline, and the conditions."""
     judged = not results["quick"]
     lines = caveats(results)
     lines += ["| | notebook | here | speed-up | goal |", "|---|---|---|---|---|"]
@@ -52,17 +58,42 @@ def section(results: Results, growth: Results | None) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| | here | goal |", "|---|---|---|"]
-    for limit in goals.limits(results):
-        missed = judged and limit.value is not None and limit.value > limit.bound
-        goal = f"≤ {limit.bound:g}{limit.unit}" + ", missed" * missed
-        lines.append(f"| {limit.what} | {rounded(limit.value, limit.unit)} | {goal} |")
+    lines += [_limit(limit, judged) for limit in goals.limits(results)]
     lines += ["", *_intelex(results), "", "Are the results equal?", ""]
     equal = results["equal"]
     lines += [f"- {what}: {equal[name]}" for name, what in EQUAL.items() if name in equal]
-    lines += ["", _conditions(results), "", f"![{charts.SPEEDUPS_TITLE}]({CHART})"]
-    if growth:
-        lines += ["", *_growth_table(growth), "", f"![{charts.GROWTH_TITLE}]({GROWTH_CHART})"]
-    return "\n".join(lines) + "\n"
+    conditions = (
+        "Seconds are medians of up to three rounds, in which notebook and pipeline took turns: "
+        f"{_machine(results)}. {_settings(results)}"
+    )
+    return [*lines, "", conditions]
+
+
+def after_a_change(results: Results) -> list[str]:
+    """The tables of changes and of a fresh clone, and the conditions."""
+    judged = not results["quick"]
+    lines = caveats(results)
+    lines += ["| change | all fits | new fits | fraction | goal |", "|---|---|---|---|---|"]
+    for row in goals.costs(results):
+        missed = judged and row.fraction is not None and row.fraction > row.goal.fraction
+        cells = [
+            row.goal.what,
+            rounded(row.without, " s"),
+            rounded(row.with_record, " s"),
+            f"**{rounded(row.fraction)}**" if row.fraction else "",
+            f"≤ {row.goal.fraction:g}" + ", missed" * missed,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| | here | goal |", "|---|---|---|"]
+    lines += [_limit(limit, judged) for limit in goals.limits_of_costs(results)]
+    return [*lines, "", f"Seconds are medians of up to three rounds: {_machine(results)}."]
+
+
+def _limit(limit: Limit, judged: bool) -> str:
+    """A row of a measured value and its bound."""
+    missed = judged and limit.value is not None and limit.value > limit.bound
+    goal = f"≤ {limit.bound:g}{limit.unit}" + ", missed" * missed
+    return f"| {limit.what} | {rounded(limit.value, limit.unit)} | {goal} |"
 
 
 def caveats(results: Results) -> list[str]:
@@ -104,22 +135,27 @@ def _intelex(results: Results) -> list[str]:
     return lines
 
 
-def _conditions(results: Results) -> str:
-    """What it ran on, and how."""
+def _machine(results: Results) -> str:
+    """What it ran on."""
     machine, packages = results["machine"], results["machine"]["packages"]
     versions = ", ".join(f"{n} {packages[n]}" for n in ("scikit-learn", "numpy", "scipy", "dvc"))
     return (
-        "Seconds are medians of up to three rounds, in which notebook "
-        f"and pipeline took turns: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_gb']} GB, {machine['system']}, {machine['libc']}, Python "
-        f"{machine['python']}, {versions}. The notebook ran with default settings: "
-        f"{results['notebook_blas']}. The pipeline fixes its own settings: "
-        f"{'; '.join(machine['blas'])}, one thread for each fit, {machine['fit_processes']} fits "
-        "at once."
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, "
+        f"{machine['system']}, {machine['libc']}, Python {machine['python']}, {versions}"
     )
 
 
-def _growth_table(growth: Results) -> list[str]:
+def _settings(results: Results) -> str:
+    """What notebook and pipeline compute with."""
+    machine = results["machine"]
+    return (
+        f"The notebook ran with default settings: {results['notebook_blas']}. The pipeline fixes "
+        f"its own settings: {'; '.join(machine['blas'])}, one thread for each fit, "
+        f"{machine['fit_processes']} fits at once."
+    )
+
+
+def with_more_images(growth: Results) -> list[str]:
     """Seconds, memory and test error, for each number of images."""
     lines = [
         "| | images | seconds | memory | test error | time grows as |",
@@ -141,17 +177,77 @@ def _growth_table(growth: Results) -> list[str]:
     return lines
 
 
+class Topic(NamedTuple):
+    """A kind of measurement.
+
+    Attributes
+    ----------
+    name
+        Of its files.
+    title
+        Of its section in the page.
+    tables
+        Makes the lines of the section from results.
+    draw
+        Makes a chart from results.
+    caption
+        Of the chart.
+    """
+
+    name: str
+    title: str
+    tables: Callable[[Results], list[str]]
+    draw: Callable[[Results], bytes] | None = None
+    caption: str = ""
+
+    def path(self, out: Path, kind: str, ending: str) -> Path:
+        """Where its results, or the chart, of a kind of processor lie."""
+        return out / f"{self.name}-{kind}.{ending}"
+
+
+NOTEBOOK = Topic(
+    "bench",
+    "The notebook beside the pipeline",
+    beside_the_notebook,
+    charts.speedups,
+    charts.SPEEDUPS_TITLE,
+)
+CHANGES = Topic("changes", "After a change, and in a fresh clone", after_a_change)
+GROWTH = Topic("growth", "With more images", with_more_images, charts.growth, charts.GROWTH_TITLE)
+TOPICS = (NOTEBOOK, CHANGES, GROWTH)
+
+
+def keep(topic: Topic, results: Results, out: Path) -> None:
+    """Write results, charts and page."""
+    artifacts.write_json(topic.path(out, kind_of(results), "json"), results)
+    write(out)
+
+
 def write(out: Path) -> None:
     """Write charts of the results in a folder, and tables in it or, if committed, in the page."""
-    results = artifacts.read_json(out / RESULTS) if (out / RESULTS).exists() else None
-    growth = artifacts.read_json(out / GROWTH) if (out / GROWTH).exists() else None
-    if growth:
-        artifacts.write(out / GROWTH_CHART, charts.growth(growth))
-    if not results:
-        return
-    artifacts.write(out / CHART, charts.speedups(results))
-    text = section(results, growth)
-    if out != COMMITTED:
-        artifacts.write(out / "bench.md", text.encode())
-        return
-    generated.write(COMMAND, text, PAGE)
+    for topic in TOPICS:
+        for kind, results in found(topic, out).items():
+            if topic.draw:
+                artifacts.write(topic.path(out, kind, "svg"), topic.draw(results))
+    if out == COMMITTED:
+        generated.write(COMMAND, sections(out), PAGE)
+    else:
+        artifacts.write(out / "bench.md", sections(out).encode())
+
+
+def found(topic: Topic, out: Path) -> dict[str, Results]:
+    """Results of a folder, by kind of processor."""
+    paths = {kind: topic.path(out, kind, "json") for kind in KINDS}
+    return {kind: artifacts.read_json(path) for kind, path in paths.items() if path.exists()}
+
+
+def sections(out: Path) -> str:
+    """The generated part of the page: for each topic, a section of each kind of processor."""
+    lines = []
+    for topic in TOPICS:
+        for kind, results in found(topic, out).items():
+            lines += [f"## {topic.title}, {KINDS[kind]}", ""]
+            lines += [*topic.tables(results), ""]
+            if topic.draw:
+                lines += [f"![{topic.caption}]({topic.path(Path(), kind, 'svg')})", ""]
+    return "\n".join(lines[:-1]) + "\n"

@@ -44,8 +44,7 @@ def measure(folder: Path, out: Path, quick: bool) -> None:
     session.measure_idle()
     session.conclude()
     session.results["minutes"] = round((time.monotonic() - start) / 60, 1)
-    artifacts.write_json(out / report.RESULTS, session.results)
-    report.write(out)
+    report.keep(report.NOTEBOOK, session.results, out)
     say(f"\nThe table and the chart are in {out}.")
 
 
