@@ -41,15 +41,11 @@ QUICK = {
     "kmeans.k": [2, 3],
     "kmeans.n_init": 1,
 }
-# A parameter, and limits of memory in bytes under which it is tried, with one fit at a time.
+# A parameter, and a limit of memory in bytes under which it is tried, with one fit at a time.
 LIMITS = [
     ("mlp_search", "mlp.samples", 400_000_000),
-    ("mlp_search", "mlp.samples", 600_000_000),
-    ("svm_eval", "svm.search_samples", 400_000_000),
     ("svm_eval", "svm.search_samples", 600_000_000),
     ("svm_eval", "svm.samples", 400_000_000),
-    ("svm_eval", "svm.samples", 600_000_000),
-    ("kmeans", "kmeans.samples", 300_000_000),
     ("kmeans", "kmeans.samples", 500_000_000),
 ]
 # Of a control group: what limits it (swap too), and what counts in its use that is no file.
