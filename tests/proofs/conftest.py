@@ -30,6 +30,17 @@ BRANCHES: dict[str, dict[str, Any]] = {
     "seed": {"seed": 4},
 }
 
+# Runs the stages that are named, for each line that it reads.
+STAGES = """
+import importlib, sys
+from stages.files import settings
+
+for line in sys.stdin:
+    for stage in sys.argv[1:]:
+        importlib.import_module(f"stages.{stage}").main(settings.load())
+    print("made", flush=True)
+"""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark every test in this folder as a proof."""

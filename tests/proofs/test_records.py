@@ -20,6 +20,7 @@ from stages.run import records
 from stages.run.records import Record
 from tests.conftest import ROOT, Count, Run, clean_environment, results, run_in
 from tests.processes import wait_until
+from tests.proofs.conftest import STAGES
 from tests.proofs.kills import running
 from tests.proofs.test_verify import verdicts, verify
 from tools.shared.params import set_params
@@ -33,20 +34,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "other numbers of clusters": {"kmeans.k": [5, 3, 2], "kmeans.clusters": 3},
     "other images": {"kmeans.samples": 180, "svm.search_samples": 140},
 }
+FITTING = ("mlp_search", "svm_eval", "kmeans", "noise", "compare")
 ORDERS = 10
 SEED = 20
 KILLS = 20
-
-# Runs the stages that fit, for each line that it reads.
-STAGES = """
-import importlib, sys
-from stages.files import settings
-
-for line in sys.stdin:
-    for stage in ("mlp_search", "svm_eval", "kmeans", "noise", "compare"):
-        importlib.import_module(f"stages.{stage}").main(settings.load())
-    print("made", flush=True)
-"""
 
 # Keeps results in a record without end, and says when it has begun.
 WRITE = """
@@ -93,7 +84,7 @@ def test_every_byte_of_changes_in_any_order_is_that_without_a_record(
     order = random.Random(SEED + number).sample([*CHANGES], len(CHANGES))
     known, run = 0, run_in(project)
     with subprocess.Popen(
-        [sys.executable, "-c", STAGES],
+        [sys.executable, "-c", STAGES, *FITTING],
         cwd=project,
         env=clean_environment(FIT_RECORD=""),
         stdin=subprocess.PIPE,
