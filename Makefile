@@ -15,7 +15,7 @@
 # make review   compare the workspace (or HEAD=branch) with BASE (default: main; BASE=origin/main
 #               without a local main): what changed, and is it more than chance? review.html,
 #               review.md
-# make bench    time the notebook and the pipeline, 50 minutes; QUICK=1: on few images, three
+# make bench    time the notebook and the pipeline, an hour; QUICK=1: on few images, three
 #               minutes; SCALE=1: how time and memory grow, from few images to all of them;
 #               CHANGES=1: what a change costs, with and without the record of fits, an hour
 # make lock     write exact versions and hashes: requirements/*.in -> requirements/*.txt

@@ -1,6 +1,6 @@
 """Time the original notebook and the pipeline on one machine, and compare their results.
 
-    python -m tools.bench             # 50 minutes on two idle cores; writes docs/
+    python -m tools.bench             # an hour on two idle cores; writes docs/
     python -m tools.bench --quick     # few images, three minutes; writes dvc_plots/bench/
     python -m tools.bench --growth    # time, memory and error with 2,500 to 60,000 images
     python -m tools.bench --changes   # what a change costs, with and without the record of fits
