@@ -110,8 +110,8 @@ def main(params: Settings) -> None:
         for training in (few, many)
         for task in networks.validations(candidates, *training, mlp.folds)
     ]
-    to_do = record.unknown(networks.validate, validations)
-    forecast.announce_network_search(to_do, candidates, dataset, mlp)
+    to_do = record.unknown(networks.validate, [task.arguments for task in validations])
+    forecast.announce_network_search([validations[i] for i in to_do], candidates, dataset, mlp)
     test_pixels = images.scaled(dataset.test_images, dtype)
     small, large = (
         search(training, candidates, dataset, test_pixels, params, record)

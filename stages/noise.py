@@ -48,8 +48,9 @@ def main(params: Settings) -> None:
     network_calls = draws.network_fits(
         dataset, list(candidates.values()), params.seed, repeats, params.data.dtype
     )
-    svms_to_do = len(svm_calls) - len(record.known(draws.svm_mistakes, dict(enumerate(svm_calls))))
-    networks_to_do = record.unknown(draws.network_mistakes, network_calls)
+    svms_to_do = len(record.unknown(draws.svm_mistakes, svm_calls))
+    to_do = record.unknown(draws.network_mistakes, [call.arguments for call in network_calls])
+    networks_to_do = [network_calls[i] for i in to_do]
     forecast.announce_draws(networks_to_do, svms_to_do, dataset, point, svm_samples)
     network_errors = draws.network_errors(
         dataset,

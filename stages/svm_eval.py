@@ -36,9 +36,8 @@ def main(params: Settings) -> None:
 
     # A point's accuracies do not depend on the other points.
     calls = [(*searched, point, svm.folds) for point in points]
-    known = record.known(kernel_search.cross_validate, dict(enumerate(calls)))
-    to_do = [point for i, point in enumerate(points) if i not in known]
-    forecast.announce_kernel_search(dataset, svm, to_do, points[-1])
+    to_do = record.unknown(kernel_search.cross_validate, calls)
+    forecast.announce_kernel_search(dataset, svm, [points[i] for i in to_do], points[-1])
 
     def compute(numbers: list[int]) -> Iterator[tuple[int, Any]]:
         chosen, run = [points[i] for i in numbers], fits.in_threads("svm_eval")

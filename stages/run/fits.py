@@ -43,9 +43,9 @@ def in_processes(title: str, record: Record = NO_RECORD) -> Run:
     return partial(_run, title, record, _in_processes)
 
 
-def in_threads(title: str, record: Record = NO_RECORD) -> Run:
+def in_threads(title: str) -> Run:
     """Run fits in threads: for functions that compute outside of Python's lock."""
-    return partial(_run, title, record, _in_threads)
+    return partial(_run, title, NO_RECORD, _in_threads)
 
 
 def _run(

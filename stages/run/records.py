@@ -28,7 +28,6 @@ from sklearn.base import BaseEstimator
 
 from stages import SAME_BYTES
 from stages.errors import UserError
-from stages.learn.tasks import Task
 from stages.run import arithmetic
 from stages.run.terminal import say
 
@@ -109,10 +108,10 @@ class Record:
         found = {i: self._find(function, arguments) for i, arguments in calls.items()}
         return {i: result for i, result in found.items() if result is not None}
 
-    def unknown(self, function: Callable[..., Any], tasks: Sequence[Task]) -> list[Task]:
-        """Those of some calls that are not known."""
-        known = self.known(function, {i: task.arguments for i, task in enumerate(tasks)})
-        return [task for i, task in enumerate(tasks) if i not in known]
+    def unknown(self, function: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> list[int]:
+        """Numbers of those calls that are not known."""
+        known = self.known(function, dict(enumerate(calls)))
+        return [i for i in range(len(calls)) if i not in known]
 
     def keep(self, function: Callable[..., Any], arguments: Sequence[Any], result: Any) -> None:
         """Keep what a call returned; a reader sees the whole entry or none."""
