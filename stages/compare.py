@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPClassifier
 
 from stages.files import artifacts, charts, models, prepared, tables
 from stages.files.settings import Settings
-from stages.learn import images, scores
+from stages.learn import images, paired, scores
 from stages.learn.images import Labels, Pixels
 from stages.run import stage
 from stages.run.terminal import print_table
@@ -63,7 +63,25 @@ def centres(cluster_centers: Pixels, shape: tuple[int, ...], table: pd.DataFrame
     return charts.Block(grey.reshape(-1, *shape), captions, 5)
 
 
-def main(_: Settings) -> None:
+def network_or_svm(
+    network: paired.Fits, svm: paired.Fits, same_draws: bool, labels: Labels, matters: float
+) -> dict[str, float | str]:
+    """Say which has the smaller test error on other draws, as a review of two revisions does."""
+    fits = (network, svm)
+    if min(len(of_model.of_blocks()) for of_model in fits) < 2:
+        return {"better": "not known: fewer than two draws"}
+    found = paired.estimate(svm.of_blocks(), network.of_blocks(), same_draws)
+    words = {paired.WORSE: "svm", paired.BETTER: "mlp", paired.SAME: "no difference that matters"}
+    verdict = found.verdict(matters)
+    failed = any(of_model.failed(labels) for of_model in fits)
+    return {
+        "better": "not known: a fit failed to learn" if failed else words.get(verdict, verdict),
+        "error_difference": found.difference,
+        "error_difference_margin95": found.margin(),
+    }
+
+
+def main(params: Settings) -> None:
     """Compare the models of the earlier stages; write metrics and pictures."""
     dataset = prepared.load()
     actual, names, shape = dataset.test_labels, dataset.labels, dataset.test_images.shape[1:]
@@ -80,8 +98,18 @@ def main(_: Settings) -> None:
     )
     kmeans = models.read(Path("models/kmeans.skops"), KMeans, shape[0] * shape[1])
     contingency = tables.read_contingency(Path("plots/contingency.csv"))
+    noise = artifacts.read_json(Path("metrics/noise.json"))
+    wrong = tables.read_draws(Path("plots/draws.csv"))
+    _, _, p = scores.mcnemar(actual, large, svm)
     metrics = {
-        **scores.network_or_svm(actual, large, svm),
+        **network_or_svm(
+            paired.Fits(wrong["mlp"], noise["mlp"]["large"]["blocks"]),
+            paired.Fits(wrong["svm"], noise["svm"]["blocks"]),
+            many == svm_samples,
+            actual,
+            params.noise.matters,
+        ),
+        "fitted_models_mcnemar_p": p,
         "same_training_images": many == svm_samples,
     }
 

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from stages.errors import UserError
 from stages.files.keys import dotted
 
+MOST_DRAWS = 50  # that a table in Git keeps of each image
 PARAMS = Path("params.yaml")
 
 # These parts of their names tell the four files of an IDX dataset apart.
@@ -254,9 +255,10 @@ class Svm(Section):
 
 
 class Noise(Section):
-    """How far errors move by chance."""
+    """How far errors move by chance, and how far they may."""
 
-    repeats: Annotated[int, whole(2, 1000)]
+    repeats: Annotated[int, whole(2, MOST_DRAWS)]
+    matters: Annotated[int | float, above_zero(1)]
 
 
 class Kmeans(Section):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import pandas as pd
 from stages.learn.images import Labels, Pixels
 from stages.learn.kernel_search import COLUMNS
 
+Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 
@@ -24,6 +25,25 @@ def read_predictions(path: Path, names: list[str]) -> Labels:
     """Predicted labels of the test images, from the table that `predictions` made."""
     predicted = pd.read_csv(path, keep_default_na=False, dtype=str)["predicted"]
     return predicted.map({name: i for i, name in enumerate(names)}).to_numpy()
+
+
+def draws(wrong: Mapping[str, Flags]) -> pd.DataFrame:
+    """Which test image (row) each model (column) gets wrong: 0 or 1 for the fit to each draw."""
+    return pd.DataFrame(
+        {
+            name: ["".join(image) for image in fits.T.astype(int).astype(str)]
+            for name, fits in wrong.items()
+        },
+        dtype=str,
+    )
+
+
+def read_draws(content: Path | IO[bytes]) -> dict[str, Flags]:
+    """What the table that `draws` made holds, each of shape (n_fits, n_images)."""
+    columns = pd.read_csv(content, dtype=str, keep_default_na=False)
+    return {
+        name: np.array([list(image) for image in columns[name]], str).T == "1" for name in columns
+    }
 
 
 def network_folds(architectures: Sequence[str], accuracy: Floats, samples: int) -> pd.DataFrame:

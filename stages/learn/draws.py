@@ -1,13 +1,15 @@
-"""Draws: how far a test error moves by chance.
+"""Draws: disjoint blocks of training images, to which the winners are fitted again.
 
-A draw is a random sample of the training images. A network that is fitted to a draw also has other
-initial weights and another order of batches.
+A model that the study fits to m images has its draws in the images after these: draw r is rows
+m r to m (r + 1) of the permuted training images, r = 1, 2, … A fit of a network also has first
+weights and an order of batches of its own.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.neural_network import MLPClassifier
 
@@ -15,103 +17,99 @@ from stages.learn import images, networks, one_against_one
 from stages.learn.images import Bytes, Dataset, Labels
 from stages.learn.tasks import Run, Task, one_after_another
 
+# Point, first row and number of rows, training and test images with their labels.
+SvmCall = tuple[dict[str, Any], tuple[int, int], Bytes, Bytes, Bytes, Bytes]
 
-def draw(labels: Bytes, samples: int, seed: int, number: int) -> tuple[Labels, int]:
-    """Draw training images and a seed.
+
+def blocks(labels: Bytes, samples: int) -> list[int]:
+    """Where the draws of a model begin.
 
     Parameters
     ----------
     labels
-        Of all training images, shape (n_images,).
+        Of all training images, permuted; shape (n_images,).
     samples
-        How many images to draw; some of every class are among them, as a fit needs them.
-    seed, number
-        Other draws for each pair of the two.
+        Number of images that the model is fitted to.
 
     Returns
     -------
-    rows : int64 array of shape (samples,)
-        Which images.
-    seed : int
-        For the initial weights and the order of the batches.
+    list of ints
+        First row of each block. A block that lacks a class is left out, as a fit needs all.
     """
-    random = np.random.RandomState([seed, number])
     classes = len(np.unique(labels))
-    while True:
-        rows = random.permutation(len(labels))[:samples]
-        if len(np.unique(labels[rows])) == classes:
-            return rows, int(random.randint(2**31))
+    firsts = range(samples, len(labels) - samples + 1, samples)
+    return [at for at in firsts if len(np.unique(labels[at : at + samples])) == classes]
 
 
-def network_errors(
-    dataset: Dataset,
-    candidates: Sequence[tuple[MLPClassifier, int]],
-    seed: int,
-    draws: int,
-    dtype: str,
-    run: Run = one_after_another,
-) -> list[list[float]]:
-    """Test errors of networks on draws.
+def network_fits(
+    dataset: Dataset, model: MLPClassifier, samples: int, repeats: int, dtype: str
+) -> list[Task]:
+    """The calls of `network_mistakes` for each fit of a network to a draw.
 
     Parameters
     ----------
     dataset
-        The draws are taken from its training images.
-    candidates
-        Networks that are not fitted yet, each with its number of training images.
-    seed
-        Of the draws.
-    draws
-        Number of draws for each network.
+        With the images.
+    model
+        Not fitted; its seed is that of all draws.
+    samples
+        Number of images that it is fitted to.
+    repeats
+        Number of fits. When every block has had one, they begin again with other first weights.
     dtype
         float64 or float32.
-    run
-        Runs the fits.
 
     Returns
     -------
-    list of lists of float
-        For each network the error of each draw.
-
-    Raises
-    ------
-    UserError
-        If the weights of a network grow beyond all bounds.
+    list of Task
+        Empty if there is no block.
     """
-    wrong = run("networks", network_mistakes, network_fits(dataset, candidates, seed, draws, dtype))
-    errors = [len(images_of_draw) / len(dataset.test_labels) for images_of_draw in wrong]
-    return np.reshape(errors, (len(candidates), draws)).tolist()
-
-
-def network_fits(
-    dataset: Dataset,
-    candidates: Sequence[tuple[MLPClassifier, int]],
-    seed: int,
-    draws: int,
-    dtype: str,
-) -> list[Task]:
-    """The calls of `network_mistakes` that `network_errors` makes; parameters as there."""
+    firsts = blocks(dataset.train_labels, samples)
     return [
         Task(
             f"{networks.name(model.hidden_layer_sizes)}, {samples} images, draw {number + 1}",
             (
-                model,
-                (samples, seed, number),
+                clone(model).set_params(random_state=_seed(model.random_state, number)),
+                (firsts[number % len(firsts)], samples),
                 dtype,
-                dataset.train_images,
-                dataset.train_labels,
-                dataset.test_images,
-                dataset.test_labels,
+                *_arrays(dataset),
             ),
         )
-        for model, samples in candidates
-        for number in range(draws)
+        for number in range(repeats if firsts else 0)
     ]
+
+
+def svm_fits(dataset: Dataset, point: dict[str, Any], samples: int, repeats: int) -> list[SvmCall]:
+    """Arguments of `svm_mistakes` for each draw: of a block, the same fit always comes out.
+
+    Parameters
+    ----------
+    dataset
+        With the images.
+    point
+        Kernel, C and so on, as `SVC` names them.
+    samples
+        Number of images that it is fitted to.
+    repeats
+        Number of fits; fewer are made if there are fewer blocks.
+    """
+    firsts = blocks(dataset.train_labels, samples)[:repeats]
+    return [(point, (first, samples), *_arrays(dataset)) for first in firsts]
+
+
+def _seed(seed: int, number: int) -> int:
+    """Seed of the first weights and the order of batches of a fit."""
+    return int(np.random.RandomState([seed, number]).randint(2**31))
+
+
+def _arrays(dataset: Dataset) -> tuple[Bytes, Bytes, Bytes, Bytes]:
+    """Training and test images, each with their labels."""
+    return dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels
 
 
 def network_mistakes(
     model: MLPClassifier,
-    drawn: tuple[int, int, int],
+    drawn: tuple[int, int],
     dtype: str,
     pixels: Bytes,
     labels: Bytes,
@@ -123,9 +121,9 @@ def network_mistakes(
     Parameters
     ----------
     model
-        Not fitted; a copy of it gets the seed that is drawn.
+        Not fitted.
     drawn
-        `samples`, `seed` and `number` of `draw`.
+        First row and number of rows.
     dtype
         float64 or float32.
     pixels, test_pixels
@@ -143,11 +141,10 @@ def network_mistakes(
     UserError
         If the weights of the network grow beyond all bounds.
     """
-    rows, seed = draw(labels, *drawn)
+    first, samples = drawn
+    rows = slice(first, first + samples)
     fitted = networks.fit(
-        clone(model).set_params(random_state=seed),
-        images.scaled(pixels[rows], dtype),
-        labels[rows].astype(np.int64),
+        clone(model), images.scaled(pixels[rows], dtype), labels[rows].astype(np.int64)
     )
     predicted = networks.predict(fitted, images.scaled(test_pixels, dtype))
     return np.flatnonzero(predicted != test_labels)
@@ -155,7 +152,7 @@ def network_mistakes(
 
 def svm_mistakes(
     point: dict[str, Any],
-    drawn: tuple[int, int, int],
+    drawn: tuple[int, int],
     pixels: Bytes,
     labels: Bytes,
     test_pixels: Bytes,
@@ -186,16 +183,16 @@ def svm_mistakes(
     UserError
         If a kernel grows beyond all bounds.
     """
-    rows, _ = draw(labels, *drawn)
+    first, samples = drawn
+    rows = slice(first, first + samples)
     model = one_against_one.fit(point, pixels[rows], labels[rows].astype(np.int64), names, run)
     predicted = one_against_one.predict(model, test_pixels, run)
     return np.flatnonzero(predicted != test_labels)
 
 
-def summary(errors: Sequence[float]) -> dict[str, float]:
-    """How many test errors, their mean, and their standard deviation, with n - 1."""
-    return {
-        "draws": len(errors),
-        "test_error_mean": float(np.mean(errors)),
-        "test_error_std": float(np.std(errors, ddof=1)),
-    }
+def table(mistakes: Sequence[Sequence[int] | Labels], count: int) -> npt.NDArray[np.bool_]:
+    """Whether each fit gets each test image wrong, shape (n_fits, count)."""
+    wrong = np.zeros((len(mistakes), count), bool)
+    for row, numbers in zip(wrong, mistakes, strict=True):
+        row[np.asarray(numbers, int)] = True
+    return wrong

@@ -5,7 +5,6 @@ from scipy.stats import binomtest
 
 from stages.learn.images import Labels
 
-LEVEL = 0.05  # of McNemar's test: if p is larger, neither model is called better
 Z95 = 1.959963984540054  # 97.5 % of the normal distribution lie below
 
 
@@ -60,14 +59,3 @@ def mcnemar(actual: Labels, first: Labels, second: Labels) -> tuple[float, float
     variance = (disagreements / count - difference**2) / count
     p = binomtest(only_first, disagreements).pvalue if disagreements else 1.0
     return difference, Z95 * float(np.sqrt(variance)), float(p)
-
-
-def network_or_svm(actual: Labels, network: Labels, svm: Labels) -> dict[str, float | str]:
-    """Say which of the two fitted models has the smaller test error, by McNemar's test alone."""
-    difference, margin, p = mcnemar(actual, network, svm)
-    return {
-        "better": "neither" if p > LEVEL else "svm" if difference > 0 else "mlp",
-        "error_difference": difference,
-        "error_difference_margin95": margin,
-        "mcnemar_p": p,
-    }

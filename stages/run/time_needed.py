@@ -133,13 +133,13 @@ def _fit_and_predict(model: MLPClassifier, pixels: Pixels, labels: Labels, _: Pi
 
 def _network_mistakes(
     model: MLPClassifier,
-    drawn: tuple[int, int, int],
+    drawn: tuple[int, int],
     _: str,
     pixels: Bytes,
     labels: Bytes,
     *__: Any,
 ) -> float:
-    return network_seconds(model, drawn[0], pixels[0].size, len(np.unique(labels)))
+    return network_seconds(model, drawn[1], pixels[0].size, len(np.unique(labels)))
 
 
 def _fit_pair_in_folds(
