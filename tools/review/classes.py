@@ -6,7 +6,7 @@ import numpy as np
 
 from stages.learn.images import Bytes, Labels
 from tools.pages import confusion
-from tools.pages.blocks import Block, Chart, Gallery, Heading, Table, Text
+from tools.pages.blocks import Block, Chart, Folded, Gallery, Heading, Table, Text
 from tools.pages.results import WORKSPACE, Model, Results
 
 SHOWN = 24  # images in each gallery
@@ -69,15 +69,15 @@ def _turned(
     groups: dict[tuple[int, int, int], list[str]] = {}
     for i in rows:
         groups.setdefault((actual[i], before[i], after[i]), []).append(str(i))
-    yield Table(
-        f"{len(rows)} test images {direction}",
+    table = Table(
+        "",
         ["true label", "predicted, old", "predicted, new", "images", "image numbers"],
         [
             [*(names[label] for label in labels), str(len(numbers)), ", ".join(numbers)]
             for labels, numbers in sorted(groups.items(), key=lambda group: -len(group[1]))
         ],
-        folded=True,
     )
+    yield Folded(f"{len(rows)} test images {direction}", [table])
     if pictures is not None:
         more = f", the first {SHOWN}" if len(rows) > SHOWN else ""
         yield Gallery(

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from tools.pages import confusion
-from tools.pages.blocks import Bars, Block, Chart, Heading, Table, Text
+from tools.pages.blocks import Bars, Block, Chart, Folded, Heading, Table, Text
 from tools.pages.results import Results, contingency
 
 SILHOUETTE = "plots/silhouette.csv"
@@ -67,19 +67,19 @@ def _by_number(old: Results, new: Results) -> Iterator[Block]:
         )
 
 
-def _against_labels(old: Results, new: Results, partners: dict[int, int]) -> Table:
+def _against_labels(old: Results, new: Results, partners: dict[int, int]) -> Folded:
     """Count the images of each label in each cluster; matched clusters share a column."""
     before, after = contingency(old), contingency(new).rename(columns=partners)
     columns = sorted({*before.columns, *after.columns})
     labels = [*before.index, *(label for label in after.index if label not in before.index)]
     counts = [table.reindex(labels, columns=columns, fill_value=0) for table in (before, after)]
-    return Table(
-        "Images of each label in each cluster, old → new where they differ",
+    table = Table(
+        "",
         ["", *(str(cluster) for cluster in columns)],
         confusion.changes(labels, *(table.to_numpy() for table in counts)),
         len(columns),
-        folded=True,
     )
+    return Folded("Images of each label in each cluster, old → new where they differ", [table])
 
 
 def matched(old: "pd.Series[int]", new: "pd.Series[int]") -> dict[int, int]:

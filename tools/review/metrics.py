@@ -4,118 +4,149 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from stages.files.keys import flat
-from tools.pages.blocks import Block, Heading, Table, Text
+from stages.learn import scores
+from stages.learn.paired import BETTER, OPEN, SAME, WORSE
+from tools.pages.blocks import Block, Chart, Folded, Heading, Table, Text
+from tools.pages.forest import POINTS, Row, points
+from tools.pages.forest import forest as of_rows
 from tools.pages.results import MODELS, Model, Results, draws
 from tools.review import searches, verdicts
-from tools.review.verdicts import Change, ErrorChange
+from tools.review.answers import UNCHANGED, UNKNOWN, Answer, same_test_images
+from tools.review.verdicts import Change
 
 CAVEAT = (
-    "The stage `noise` does not repeat cross-validation and K-means on other draws. So verdicts on "
-    "their scores hold for these images only. Verdicts are adjusted for multiple comparisons "
-    "(Holm); intervals are not."
+    "Cross-validation and K-means are not repeated on other draws. So verdicts on their scores "
+    "hold for these images only. Verdicts are adjusted for multiple comparisons (Holm); intervals "
+    "are not."
 )
+ORDER = (WORSE, BETTER, OPEN, SAME, UNCHANGED, UNKNOWN)  # of the sentences of the verdict
 
-ErrorChanges = dict[Model, ErrorChange]
-
-
-def same_test_images(old: Results, new: Results) -> bool:
-    """Whether both revisions were tested on the same images, in the same order."""
-    (old_labels, _), (new_labels, _) = old.predictions(MODELS[0]), new.predictions(MODELS[0])
-    return old.data == new.data and np.array_equal(old_labels, new_labels)
+Answers = dict[Model, Answer]
 
 
-def error_changes(old: Results, new: Results) -> ErrorChanges:
-    """Compare the test error of each model; empty if the test images differ."""
-    if not same_test_images(old, new):
-        return {}
-    changes = {}
-    for model in MODELS:
-        (actual, before), (_, after) = old.predictions(model), new.predictions(model)
-        noise = [results.noise(model) for results in (old, new)]
-        changes[model] = verdicts.of_errors(actual, before, after, *noise)
-    return changes
+def overall(answers: Answers, matters: float) -> str:
+    """Say for each model whether the change makes it better or worse: a sentence a verdict."""
+    sentences = []
+    for verdict in ORDER:
+        models = {m: answer for m, answer in answers.items() if answer.verdict == verdict}
+        if models:
+            sentences.append(f"{verdict[0].upper()}{verdict[1:]}: {_of_verdict(models, matters)}.")
+    return " ".join(sentences)
 
 
-def overall(changes: ErrorChanges) -> str:
-    """Say which test errors rise or fall, and whether that is more than chance."""
-    if not changes:
-        return "The test errors cannot be compared: they come from different test images."
-    models: dict[str, list[str]] = {}
-    for model, verdict in verdicts.judge_by_name(changes).items():
-        change = changes[model]
-        direction = "rises" if change.difference > 0 else "falls"
-        amount = f" {direction} by {abs(change.difference):.4f} ± {change.margin:.4f}"
-        text = f"the {model.name}{amount * bool(change.difference)}"
-        models.setdefault(verdict, []).append(text)
-    if len(models.get(verdicts.NONE, [])) == len(MODELS):
-        models[verdicts.NONE] = ["all three models"]
-    wording = {
-        verdicts.REAL: f"{verdicts.REAL}: the test error of ",
-        verdicts.NOISE: f"{verdicts.NOISE}: the test error of ",
-        verdicts.UNKNOWN: "not known whether real: the test error of ",
-        verdicts.NONE: "no difference in test error: ",
-    }
-    sentences = (
-        beginning + (", " if verdict == verdicts.NONE else ", that of ").join(models[verdict])
-        for verdict, beginning in wording.items()
-        if verdict in models
-    )
-    return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)
+def _of_verdict(models: Answers, matters: float) -> str:
+    """Name the models of a verdict, each with what is said of it."""
+    names = [f"the {model.name}" for model in models]
+    if len(models) == len(MODELS):
+        names = ["all three models"]
+    reasons = list(dict.fromkeys(answer.more for answer in models.values()))
+    if all(answer.estimate is None for answer in models.values()):
+        return "; ".join([", ".join(names), *filter(None, reasons)])
+    details = [f"the {model.name} {_change(answer, matters)}" for model, answer in models.items()]
+    return "; ".join(details)
 
 
-def metrics(old: Results, new: Results, changes: ErrorChanges) -> Iterator[Block]:
-    """Show the tests on each test error, then every other metric that changed."""
+def _change(answer: Answer, matters: float) -> str:
+    """Say by how much a test error changes, and what follows."""
+    assert answer.estimate is not None
+    difference, margin = (POINTS * x for x in (answer.estimate.difference, answer.margin))
+    if answer.verdict in (WORSE, BETTER):
+        little = abs(difference) + margin < POINTS * matters
+        less = f", but by less than matters ({points(matters)})" * little
+        more = "more" if difference > 0 else "less"
+        return f"errs {abs(difference):.2f} ± {margin:.2f} points {more}{less}"
+    by = f"({difference:+.2f} ± {margin:.2f} points)"
+    if answer.verdict == SAME:
+        return by
+    return f"{by}, where a change of {POINTS * answer.shows:.1f} points would show: {answer.more}"
+
+
+def forest(answers: Answers, base: str, matters: float) -> Iterator[Chart]:
+    """Draw the changes of the test errors; nothing if no model changed."""
+    rows = [Row("", model.name, answer.verdict, answer.change) for model, answer in answers.items()]
+    if any(row.change for row in rows):
+        yield of_rows(f"Change of the test errors from {base}", rows, matters)
+
+
+def metrics(
+    old: Results, new: Results, answers: Answers, matters: float, together: int
+) -> Iterator[Block]:
+    """Show what is known of each test error, then every other metric that changed.
+
+    Parameters
+    ----------
+    old, new
+        Revisions.
+    answers
+        For each model.
+    matters
+        Size of a change that matters.
+    together
+        Number of intervals that hold together.
+    """
     yield Heading("Metrics")
-    if changes:
-        yield from _test_errors(old, new, changes)
-    yield from _other_metrics(old, new, changes)
+    if same_test_images(old, new):
+        yield from _test_errors(old, new, answers, matters, together)
+    yield from _other_metrics(old, new)
 
 
-def _test_errors(old: Results, new: Results, changes: ErrorChanges) -> Iterator[Block]:
-    verdict = verdicts.judge_by_name(changes)
-    rows = [
-        [
-            model.name,
-            verdict[model],
-            *(f"{model.of(results.metrics)['test_error']:.4f}" for results in (old, new)),
-            f"{change.difference:+.4f} ± {change.margin:.4f}",
-            _p_value(change.p_images),
-            *(draws(results.noise(model)) for results in (old, new)),
-            _p_value(change.p_draws),
-        ]
-        for model, change in changes.items()
-    ]
+def _test_errors(
+    old: Results, new: Results, answers: Answers, matters: float, together: int
+) -> Iterator[Block]:
+    rows = []
+    for model, answer in answers.items():
+        (actual, before), (_, after) = old.predictions(model), new.predictions(model)
+        _, _, p = scores.mcnemar(actual, after, before)
+        change = (
+            " ± ".join([f"{POINTS * answer.change[0]:+.2f}", f"{POINTS * answer.change[1]:.2f}"])
+            if answer.change
+            else "–"
+        )
+        rows.append(
+            [
+                model.name,
+                answer.verdict,
+                *(draws(results, model) for results in (old, new)),
+                change,
+                *(f"{model.of(results.metrics)['test_error']:.4f}" for results in (old, new)),
+                f"{p:.2g}",
+            ]
+        )
+    at_once = f" The {together} intervals of this page hold together at 95 %." * (together > 1)
     yield Table(
         "Test errors",
         [
             "",
             "verdict",
-            "old",
-            "new",
-            "change",
-            "p (McNemar)",
             "draws, old",
             "draws, new",
-            "p (Welch)",
+            "change on draws, points",
+            "study, old",
+            "study, new",
+            "p (McNemar)",
         ],
         rows,
-        7,
+        6,
     )
-    yield Text(
-        "A change is real if two tests are significant. McNemar's exact test compares the two "
-        "fitted models on the test images. Welch's test compares their test errors over other "
-        "draws of the training set and initial weights: mean ± standard deviation, from "
-        f"`metrics/noise.json`. The level of both is {verdicts.LEVEL}, adjusted for {len(changes)} "
-        "models by Holm's method."
+    how = Text(
+        "The verdict answers one question: by how much does the test error of the winner's "
+        "settings change on new training images, new first weights and new test images? Every "
+        "winner was fitted to other draws of training images; the table has mean ± standard "
+        "deviation of their errors. Both revisions are compared draw by draw and image by image."
+        f"{at_once} A change of {points(matters)} matters. The search for the winner is not "
+        "repeated."
     )
+    own = Text(
+        "The study's own fits have one test, McNemar's: do these two fitted models differ on these "
+        "images? It decides nothing."
+    )
+    yield Folded("How this is decided", [how, own])
 
 
-def _other_metrics(old: Results, new: Results, errors: ErrorChanges) -> Iterator[Block]:
+def _other_metrics(old: Results, new: Results) -> Iterator[Block]:
     before, after = (dict(flat(results.metrics)) for results in (old, new))
-    test_errors = {".".join((*model.path, "test_error")) for model in errors}
+    test_errors = {".".join((*model.path, "test_error")) for model in MODELS}
     moved = [
         key
         for key in {**before, **after}
@@ -127,9 +158,9 @@ def _other_metrics(old: Results, new: Results, errors: ErrorChanges) -> Iterator
         yield Text("No other metric changed.")
         return
     changes = changes_on_these_images(old, new)
-    verdict = verdicts.judge_by_name(changes, verdicts.DIFFERS, verdicts.CHANCE)
-    yield Table(
-        "Other metrics that changed",
+    verdict = verdicts.judge(changes)
+    table = Table(
+        "",
         ["", "verdict", "old", "new", "change", "interval at 95 %"],
         [
             [
@@ -144,7 +175,11 @@ def _other_metrics(old: Results, new: Results, errors: ErrorChanges) -> Iterator
         ],
         4,
     )
-    yield Text(CAVEAT)
+    decided = [f"`{key}`" for key in moved if verdict.get(key) == verdicts.DIFFERS]
+    if decided:
+        yield Text(f"These differ on these images, too: {', '.join(decided)}.")
+    caveat = [Text(CAVEAT)] if verdict else []
+    yield Folded("Other metrics that changed", [table, *caveat])
 
 
 def changes_on_these_images(old: Results, new: Results) -> dict[str, Change]:
@@ -175,10 +210,6 @@ def as_written(value: Any) -> str:
     if value is None or value != value:
         return "–"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _p_value(p: float) -> str:
-    return "–" if p != p else f"{p:.2g}"
 
 
 def _difference(old: Any, new: Any) -> str:

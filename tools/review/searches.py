@@ -79,7 +79,7 @@ def _compared(
         if (change := change_of_accuracy(old, new, before[name], after[name]))
     }
     verdict = dict.fromkeys(in_both, "other images")
-    verdict |= verdicts.judge_by_name(changes, verdicts.DIFFERS, verdicts.CHANCE)
+    verdict |= verdicts.judge(changes)
     if before.keys() == after.keys() and {*verdict.values()} == {verdicts.NONE}:
         yield Text(f"{title}: the same in both.")
         return

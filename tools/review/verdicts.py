@@ -1,25 +1,18 @@
-"""Decide whether a difference is more than chance.
+"""Decide whether a score differs by more than chance, on these images alone.
 
-A change of a test error is real only if two tests are significant. Other scores have one test, on
-these images.
-
-McNemar's exact test asks whether the two fitted models differ on these test images. Welch's test
-asks whether the difference survives other draws of the training set and of the initial weights.
+Accuracies in cross-validation and silhouettes are not computed on other draws.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from stages.learn import scores
-from stages.learn.images import Labels
+from stages.learn.paired import LEVEL
 
-LEVEL = scores.LEVEL
 RESAMPLES = 5000
-REAL, NOISE = "real", "within the noise of the seed"
 DIFFERS, CHANCE = "differs on these images", "within the noise of these images"
 NONE, UNKNOWN = "no difference", "not known"
 SMALLEST_MOVE = 1e-9  # of a score; smaller differences are rounding
@@ -45,89 +38,6 @@ class Change(NamedTuple):
     low: float
     high: float
     p: float
-
-
-class ErrorChange(NamedTuple):
-    """Change of a model's test error between two revisions.
-
-    Attributes
-    ----------
-    difference, margin
-        New error minus old error on these images, and half the width of its confidence interval at
-        95 %.
-    p_images
-        p-value of McNemar's test that the two fitted models are equally good.
-    p_draws
-        p-value of Welch's test on the errors over other draws. It is 1 if those errors differ in
-        the other direction, and NaN if a revision has none.
-    """
-
-    difference: float
-    margin: float
-    p_images: float
-    p_draws: float
-
-    @property
-    def p(self) -> float:
-        """The larger of both p-values, so that it is significant only if both are.
-
-        NaN if Welch's test would decide but has no p-value.
-        """
-        if self.p_draws != self.p_draws and self.p_images > LEVEL:
-            return self.p_images
-        return float(np.maximum(self.p_images, self.p_draws))
-
-
-def of_errors(
-    actual: Labels,
-    old: Labels,
-    new: Labels,
-    old_noise: dict[str, Any] | None,
-    new_noise: dict[str, Any] | None,
-) -> ErrorChange:
-    """Test the difference of two test errors in both ways.
-
-    Parameters
-    ----------
-    actual, old, new : int arrays of shape (n_images,)
-        True labels, and the labels that the old and the new model predicted.
-    old_noise, new_noise
-        Errors over other draws, from `metrics/noise.json`; None if a revision has none.
-    """
-    difference, margin, p = scores.mcnemar(actual, new, old)
-    if old_noise is None or new_noise is None:
-        return ErrorChange(difference, margin, p, np.nan)
-    moved = new_noise["test_error_mean"] - old_noise["test_error_mean"]
-    p_draws = welch_p_value(old_noise, new_noise) if difference * moved > 0 else 1.0
-    return ErrorChange(difference, margin, p, p_draws)
-
-
-def welch_p_value(old: dict[str, Any], new: dict[str, Any]) -> float:
-    """Return the p-value of Welch's test on the errors over draws of two models.
-
-    Parameters
-    ----------
-    old, new
-        `draws`, `test_error_mean` and `test_error_std` of a model, from `metrics/noise.json`.
-
-    Notes
-    -----
-    Welch, 1947: "The generalization of 'Student's' problem when several different population
-    variances are involved". Two revisions with the same seed have the same draws. The test treats
-    them as independent, which makes it conservative. If no error varies over its draws, the test
-    is undefined (NaN), unless both means are equal.
-    """
-    if old["test_error_std"] == new["test_error_std"] == 0:
-        return 1.0 if old["test_error_mean"] == new["test_error_mean"] else np.nan
-    welch = stats.ttest_ind_from_stats(
-        *(
-            noise[key]
-            for noise in (old, new)
-            for key in ("test_error_mean", "test_error_std", "draws")
-        ),
-        equal_var=False,
-    )
-    return float(welch.pvalue)
 
 
 def of_folds(old: Floats, new: Floats) -> Change:
@@ -202,26 +112,16 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def judge(
-    changes: Sequence[Change | ErrorChange], real: str = REAL, noise: str = NOISE
-) -> list[str]:
-    """Give verdicts on changes, adjusted for their number.
-
-    Parameters
-    ----------
-    real, noise
-        Verdicts on significant and on other changes. `DIFFERS` and `CHANCE` are for changes that
-        were tested on these images only.
-    """
-    adjusted = holm([change.p for change in changes])
-    return [
-        NONE if not change.difference else UNKNOWN if p != p else real if p <= LEVEL else noise
-        for change, p in zip(changes, adjusted, strict=True)
-    ]
-
-
-def judge_by_name(
-    changes: Mapping[Name, Change | ErrorChange], real: str = REAL, noise: str = NOISE
-) -> dict[Name, str]:
-    """Give verdicts on named changes, adjusted for their number; see `judge`."""
-    return dict(zip(changes, judge(list(changes.values()), real, noise), strict=True))
+def judge(changes: Mapping[Name, Change]) -> dict[Name, str]:
+    """Give verdicts on named changes, adjusted for their number."""
+    adjusted = holm([change.p for change in changes.values()])
+    return {
+        name: NONE
+        if not change.difference
+        else UNKNOWN
+        if p != p
+        else DIFFERS
+        if p <= LEVEL
+        else CHANCE
+        for (name, change), p in zip(changes.items(), adjusted, strict=True)
+    }
