@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from PIL import Image
 
-from tools.pages import confusion, markdown, web
+from tools.pages import colours, confusion, markdown, web
 from tools.pages.blocks import (
     Bars,
     Block,
     Caution,
     Chart,
+    Folded,
     Gallery,
     Heading,
     Picture,
@@ -40,11 +41,13 @@ PAGE: list[Block] = [
     Verdict(HOSTILE),
     Text(HOSTILE),
     Table(HOSTILE, ["", HOSTILE], [[HOSTILE, HOSTILE]], 1),
+    Folded(HOSTILE, [Text(HOSTILE)], 2),
     Bars(HOSTILE, [HOSTILE, "b"], {HOSTILE: [1.0, 2.0], "new": [3.0, 2.5]}),
     Chart(HOSTILE, SPEC),
     Picture(HOSTILE, web.png(IMAGES[0])),
     Gallery(HOSTILE, IMAGES, [HOSTILE, "two"]),
 ]
+LIGHT, DARK = colours.LIGHT, colours.DARK
 RENDERER = MarkdownIt("commonmark").enable("table")
 
 
@@ -61,7 +64,9 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        self.addresses += [value or "" for name, value in attributes if name in ("src", "href")]
+        self.addresses += [
+            value or "" for name, value in attributes if name in ("src", "srcset", "href")
+        ]
 
 
 def squeezed(text: str) -> str:
@@ -113,12 +118,38 @@ def test_hostile_names_are_only_text() -> None:
 def test_a_page_fetches_nothing_and_embeds_every_picture() -> None:
     addresses = Reader(web.render(PAGE)).addresses
     assert [re.split("[:;]", address)[1] for address in addresses] == [
-        "image/svg+xml",
+        *["image/svg+xml"] * 2,
         *["image/png"] * 3,
     ]
-    for address, image in zip(addresses[2:], IMAGES, strict=True):
+    for address, image in zip(addresses[3:], IMAGES, strict=True):
         shown = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
         np.testing.assert_array_equal(np.asarray(shown), 255 - image)
+
+
+def test_a_chart_has_the_colours_of_a_light_page_and_of_a_dark_one() -> None:
+    spec = {
+        "data": {"values": [{"x": "black"}]},
+        "mark": {"type": "text", "color": "black"},
+        "encoding": {"color": {"scale": {"scheme": "blues"}}, "text": {"field": "x"}},
+    }
+    for theme in (colours.LIGHT, colours.DARK):
+        shown = colours.themed(spec, theme)
+        assert shown["data"] == spec["data"]
+        assert shown["mark"]["color"] == theme.ink
+        assert shown["encoding"]["color"]["scale"] == {"range": theme.blues}
+    light, dark, _ = web.drawn(Chart("t", SPEC))
+    drawn = [base64.b64decode(address.partition(",")[2]).decode() for address in (light, dark)]
+    for svg, theme, other in zip(drawn, [LIGHT, DARK], [DARK, LIGHT], strict=True):
+        assert theme.ink in svg
+        assert other.ink not in svg
+        assert 'fill="white"' not in svg
+
+
+def test_what_is_folded_is_shown_in_markdown_and_behind_its_title_on_the_page() -> None:
+    blocks: list[Block] = [Heading("page", 1), Folded("more", [Text("inside")], 2)]
+    assert markdown.render(blocks) == "# page\n\n## more\n\ninside\n"
+    page = squeezed(web.render(blocks))
+    assert "<details> <summary><h2>more</h2></summary> <p>inside</p>" in page
 
 
 def test_markdown_is_complete_without_pictures() -> None:
@@ -142,8 +173,9 @@ def test_confusion_matrices_count_and_their_difference_says_what_is_worse() -> N
     assert old.tolist() == [[1, 1, 0], [0, 2, 0], [0, 0, 1]]
     assert new.tolist() == [[2, 0, 0], [1, 1, 0], [0, 1, 0]]
     names = ["a", "b", "c"]
-    table, chart = confusion.compared(names, old, new)
-    assert isinstance(table, Table)
+    folded, chart = confusion.compared(names, old, new)
+    assert isinstance(folded, Folded)
+    (table,) = folded.blocks
     assert table.rows[0] == ["a", "1 → 2", "1 → 0", "0"]
     assert isinstance(chart, Chart)
     worse = {

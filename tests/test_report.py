@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Run
-from tools.pages.blocks import Chart, Gallery, Heading, Picture, Text
+from tools.pages.blocks import Chart, Gallery, Heading, Picture, Text, Verdict
 from tools.pages.results import Results
-from tools.report import page
+from tools.report import errors, page
 
 SECTIONS = [
     "The data",
@@ -29,8 +29,10 @@ def test_a_report_has_every_chart_and_picture_and_says_why(
     blocks = page.report(results)
     assert [block.text for block in blocks if isinstance(block, Heading)][1:] == SECTIONS
     assert {block.title for block in blocks if isinstance(block, Chart)} == {
-        *results.charts.values()
+        errors.TITLE,
+        *results.charts.values(),
     }
+    assert [type(block) for block in blocks[1:3]] == [Verdict, Chart]
     assert sum(isinstance(block, Picture) for block in blocks) == 4
     assert sum(isinstance(block, Gallery) for block in blocks) == 1
     texts = [block.text for block in blocks if isinstance(block, Text)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import run_in
-from tests.proofs.conftest import tool
+from tests.proofs.conftest import BRANCHES, tool
 
 pytestmark = pytest.mark.xdist_group("review")  # what needs the branches runs where they are
 
@@ -17,16 +17,18 @@ def amiss(npm: Path, page: Path) -> str:
 
 @pytest.fixture(scope="module")
 def pages(branches: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a report, and of a review in which everything differs."""
+    """Folder of a report, of a review in which everything differs, and of one of a sweep."""
     folder = tmp_path_factory.mktemp("pages")
     run = run_in(branches)
     run("python", "-m", "tools.report", "--out", str(folder))
+    run("python", "-m", "tools.review", "main", *BRANCHES, "--out", str(folder))
+    (folder / "review.html").rename(folder / "sweep.html")
     run("python", "-m", "tools.review", "main", "seed", "--out", str(folder))
     return folder
 
 
 @pytest.mark.figure("pages without a fault")
-@pytest.mark.parametrize("name", ["report", "review"])
+@pytest.mark.parametrize("name", ["report", "review", "sweep"])
 def test_a_page_is_whole_wide_and_narrow_light_and_dark_and_asks_for_nothing(
     name: str, pages: Path, npm: Path
 ) -> None:

@@ -42,15 +42,28 @@ class Table(NamedTuple):
         Rows of as many cells as the head has.
     numbers
         Number of columns, counted from the last, that hold numbers.
-    folded
-        Whether the HTML page shows the table only when the reader opens it.
     """
 
     title: str
     head: list[str]
     rows: list[list[str]]
     numbers: int = 0
-    folded: bool = False
+
+
+class Folded(NamedTuple):
+    """Blocks that the HTML page shows only when the reader opens them.
+
+    Attributes
+    ----------
+    blocks
+        What is folded away.
+    level
+        Level of the title as a heading; 0 if it is none.
+    """
+
+    title: str
+    blocks: list[Any]
+    level: int = 0
 
 
 class Bars(NamedTuple):
@@ -68,7 +81,7 @@ class Bars(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A Vega-Lite chart, for HTML only."""
+    """A Vega-Lite chart, for HTML only; `colours` says which of its colours suit the page."""
 
     title: str
     spec: dict[str, Any]
@@ -95,4 +108,4 @@ class Gallery(NamedTuple):
     captions: list[str]
 
 
-Block = Heading | Text | Verdict | Caution | Table | Bars | Chart | Picture | Gallery
+Block = Heading | Text | Verdict | Caution | Table | Folded | Bars | Chart | Picture | Gallery

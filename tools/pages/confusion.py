@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from stages.learn.images import Labels
-from tools.pages.blocks import Block, Chart, Table
+from tools.pages import colours
+from tools.pages.blocks import Block, Chart, Folded, Table
 
 PAIRS_NAMED = 10
 
@@ -33,7 +34,7 @@ def compared(names: list[str], old: Labels, new: Labels) -> list[Block]:
     """
     title = "Confusion matrix, old → new where they differ; rows are true labels"
     return [
-        Table(title, ["", *names], changes(names, old, new), len(names), folded=True),
+        Folded(title, [Table("", ["", *names], changes(names, old, new), len(names))]),
         Chart("Difference of the confusion matrices, new minus old", _chart(names, new - old)),
     ]
 
@@ -47,7 +48,7 @@ def changes(names: list[str], old: Labels, new: Labels) -> list[list[str]]:
 
 
 def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
-    """Draw the difference of two matrices; cells with more mistakes are orange."""
+    """Draw the difference of two matrices, in the colours of better and worse."""
     largest = int(np.abs(difference).max()) or 1
     values = [
         {
@@ -64,7 +65,7 @@ def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "title": {
             "text": "Confusion matrices: new minus old",
-            "subtitle": "Cell: change in the number of images; orange is worse, blue is better",
+            "subtitle": "Cell: change in the number of images. Green is better, purple is worse",
             "anchor": "start",
             "offset": 12,
         },
@@ -87,7 +88,7 @@ def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
                         "type": "quantitative",
                         "scale": {
                             "domain": [-largest, 0, largest],
-                            "range": ["#56b4e9", "#ffffff", "#e69f00"],
+                            "range": [colours.BETTER, colours.PAGE, colours.WORSE],
                             "interpolate": "rgb",
                         },
                         "legend": None,
@@ -96,8 +97,17 @@ def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
             },
             {
                 "transform": [{"filter": "datum.moved != 0"}],
-                "mark": {"type": "text", "color": "#000000"},
-                "encoding": {"text": {"field": "change", "type": "nominal"}},
+                "mark": "text",
+                "encoding": {
+                    "text": {"field": "change", "type": "nominal"},
+                    "color": {
+                        "condition": {
+                            "test": f"abs(datum.worse) > {0.5 * largest}",
+                            "value": "#101010",
+                        },
+                        "value": colours.INK,
+                    },
+                },
             },
         ],
     }

@@ -8,6 +8,7 @@ from tools.pages.blocks import (
     Block,
     Caution,
     Chart,
+    Folded,
     Gallery,
     Heading,
     Picture,
@@ -34,7 +35,10 @@ def _of_block(block: Block) -> str:
         case Verdict(text) | Caution(text):
             return f"**{escaped(text)}**"
         case Table():
-            return f"{escaped(block.title)}\n\n{table(block.head, block.rows, block.numbers)}"
+            rows = table(block.head, block.rows, block.numbers)
+            return "\n\n".join(filter(None, [escaped(block.title), rows]))
+        case Folded(title, blocks, level):
+            return f"{'#' * level} {escaped(title)}".strip() + f"\n\n{render(blocks)}".rstrip()
         case Bars(title, names, series):
             return _bars(title, names, series)
         case Chart() | Picture() | Gallery():

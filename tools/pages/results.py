@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,12 +20,15 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from stages.errors import UserError
-from stages.files import prepared
+from stages.files import prepared, tables
+from stages.files.settings import ROLES
 from stages.learn import images
 from stages.learn.images import Bytes, Labels
+from stages.learn.paired import Fits
 from tools.shared import git, pipeline
 from tools.verify import checks
 
+DRAWS = "plots/draws.csv"
 EXPERIMENTS = "refs/exps/"
 WORKSPACE = "workspace"
 KERNEL = ("C", "gamma", "degree")
@@ -42,7 +46,7 @@ class Model:
     stem
         Beginning of the name of its table of predictions.
     path
-        Keys that lead to its metrics, and to its errors over draws in `metrics/noise.json`.
+        Keys that lead to its metrics, also those of its draws in `metrics/noise.json`.
     """
 
     def __init__(self, name: str, stem: str, *path: str) -> None:
@@ -103,6 +107,25 @@ def commit_of(name: str | None) -> str:
         return git.git("rev-parse", namesakes[0])
 
 
+def experiments_of(base: "Results") -> "list[Results]":
+    """Return the experiments that are based on a revision, the oldest first.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    place = f"{EXPERIMENTS}{base.commit[:2]}/{base.commit[2:]}/"
+    form = "--format=%(objectname) %(refname)"
+    refs = git.git("for-each-ref", "--sort=creatordate", form, place).splitlines()
+    if not refs:
+        raise UserError(
+            f"No experiment is based on {base.name}: `dvc exp list --all` lists experiments."
+        )
+    commits = (ref.split(" ", 1) for ref in refs)
+    return [Results(ref.removeprefix(place), commit) for commit, ref in commits]
+
+
 class Results:
     """Results of a revision.
 
@@ -110,11 +133,13 @@ class Results:
     ----------
     name
         A branch, tag, commit or experiment; None for the workspace.
+    commit
+        The commit that it names, if that is known.
     """
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None, commit: str = "") -> None:
         self.name = name or WORKSPACE
-        self.commit = commit_of(name)
+        self.commit = commit or commit_of(name)
 
     def content(self, path: str) -> bytes | None:
         """Read a file of the revision; None if there is none."""
@@ -159,17 +184,34 @@ class Results:
         """Content of each metrics file, by its name without the ending."""
         return {Path(path).stem: json.loads(self.needed(path)) for path in self.outs("metrics")}
 
-    def noise(self, model: Model) -> dict[str, Any] | None:
-        """Return a model's test errors over other draws of the training set.
-
-        The result is None if there are none. It is None too if the model is fitted to more than
-        half of all images: two draws would then share most images, and differ too little.
-        """
-        if "noise" not in self.metrics:
+    def fits(self, model: Model) -> Fits | None:
+        """What the fits of a model to draws get wrong; None if the revision does not keep that."""
+        content = self.content(DRAWS)
+        if content is None:
             return None
+        wrong = tables.read_draws(io.BytesIO(content))[model.stem]
+        return Fits(wrong, model.of(self.metrics["noise"])["blocks"])
+
+    def draws(self, model: Model) -> tuple[Any, ...]:
+        """What the draws of a model are: equal for two revisions with the same draws."""
+        ran = self.stages["noise"]["params"]["params.yaml"]
         samples = model.of(self.metrics)["samples"]
-        disjoint_draws = 2 * samples <= sum(self.metrics["data"]["train"].values())
-        return model.of(self.metrics["noise"]) if disjoint_draws else None
+        draws = (ran["seed"], self.file_of("train_images"), samples)
+        every_block = sum(self.metrics["data"]["train"].values()) // samples - 1
+        if model.of(self.metrics["noise"])["blocks"] == every_block:
+            return draws
+        # Which blocks lack a class depends on the labels.
+        return (*draws, self.file_of("train_labels"))
+
+    def file_of(self, role: str) -> tuple[str, str]:
+        """Name and SHA-256 of a file of the dataset, by its role."""
+        params = self.stages["prepare"]["params"]["params.yaml"]
+        files = params[f"data.datasets.{params['data.dataset']}.sha256"]
+        return next(
+            (name, sha256)
+            for name, sha256 in files.items()
+            if any(part in name for part in ROLES[role])
+        )
 
     def table(self, name: str) -> pd.DataFrame:
         """Read a table of `plots/`."""
@@ -289,28 +331,40 @@ def contingency(results: Results) -> pd.DataFrame:
     return table.pivot_table("count", "label", "cluster", "sum", 0, sort=False)
 
 
-def draws(noise: dict[str, Any] | None) -> str:
-    """Format mean and standard deviation of the test errors over draws; – if there are none."""
-    return f"{noise['test_error_mean']:.4f} ± {noise['test_error_std']:.4f}" if noise else "–"
+def draws(results: Results, model: Model) -> str:
+    """Format mean and standard deviation of the test errors on other draws; – if there are none."""
+    noise = model.of(results.metrics["noise"]) if "noise" in results.metrics else {}
+    if "test_error_std" not in noise:
+        return "–"
+    return f"{noise['test_error_mean']:.4f} ± {noise['test_error_std']:.4f}"
 
 
-def plots(old: Results, new: Results) -> dict[str, dict[str, Any]]:
-    """Return the Vega-Lite charts of DVC's page of two revisions, by title."""
+def plots(revisions: Sequence[Results]) -> dict[str, dict[str, Any]]:
+    """Return the Vega-Lite charts of DVC's page of some revisions, by title."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "dvc", "plots", "diff", old.commit, new.commit]
+        commits = [results.commit for results in revisions]
+        command = [sys.executable, "-m", "dvc", "plots", "diff", *commits]
         options = ["--json", "--out", folder]
         done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"dvc plots diff: {done.stderr.strip().splitlines()[-1]}")
     answer = done.stdout
-    for results in (old, new):
+    for results in revisions:
         answer = answer.replace(results.commit, json.dumps(results.name)[1:-1])
-    labels = list(dict.fromkeys([*old.labels, *new.labels]))
+    labels = list(dict.fromkeys(label for results in revisions for label in results.labels))
     return {
         title: _with_labels_in_order(plot["content"], labels)
         for title, plots_of_title in json.loads(answer)["data"].items()
         for plot in plots_of_title
         if plot["type"] == "vega"
+    }
+
+
+def of_two(spec: dict[str, Any], old: Results, new: Results) -> dict[str, Any]:
+    """Return a chart of many revisions with the data of two."""
+    names = (old.name, new.name)
+    return spec | {
+        "data": {"values": [row for row in spec["data"]["values"] if row["rev"] in names]}
     }
 
 

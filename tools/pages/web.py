@@ -1,123 +1,66 @@
 """Render a page as one HTML file, light or dark, that contains its charts and images."""
 
 import base64
-import html
 import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from PIL import Image
 
 from stages.learn.images import Bytes
-from tools.pages.blocks import (
-    Bars,
-    Block,
-    Caution,
-    Chart,
-    Gallery,
-    Heading,
-    Picture,
-    Table,
-    Text,
-    Verdict,
-)
+from tools.pages import colours
+from tools.pages.blocks import Block, Chart, Heading
+from tools.pages.colours import DARK, LIGHT
 from tools.plots import VEGA_LITE
-
-STYLE = Path(__file__).with_name("page.css")
-LONG_CELL = 40  # characters; a longer cell gets a wide column
-ZOOM = 3  # pixels on the screen for each pixel of an image
 
 
 def render(blocks: Sequence[Block]) -> str:
     """Render blocks as an HTML document."""
     title = next(block.text for block in blocks if isinstance(block, Heading))
-    body = "\n".join(filter(None, map(_of_block, blocks)))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n"
-        f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n"
-        f"</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    return _templates().get_template("page.html").render(title=title, blocks=blocks)
+
+
+def _templates() -> Environment:
+    """Templates of this folder, and what they can do with a block."""
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
+    templates.filters |= {
+        "kind": lambda block: type(block).__name__,
+        "inline": inline,
+        "drawn": drawn,
+        "png": png,
+        "embedded": embedded,
+    }
+    return templates
 
 
-def _of_block(block: Block) -> str:
-    match block:
-        case Heading(text, level):
-            return f"<h{level}>{inline(text)}</h{level}>"
-        case Text(text):
-            return f"<p>{inline(text)}</p>"
-        case Verdict(text):
-            return f'<p class="verdict">{inline(text)}</p>'
-        case Caution(text):
-            return f'<p class="caution"><strong>{inline(text)}</strong></p>'
-        case Table():
-            return _table(block)
-        case Bars():
-            return ""
-        case Chart(title, spec):
-            svg = vl_convert.vegalite_to_svg(spec | {"background": "white"}, VEGA_LITE)
-            return _figure(title, embedded("image/svg+xml", svg.encode()))
-        case Picture(title, content):
-            return _figure(title, embedded("image/png", content))
-        case Gallery():
-            return _gallery(block)
-
-
-def inline(text: str) -> str:
+def inline(text: str) -> Markup:
     """Render text with **bold** and `code`."""
-    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(text))
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
+    text = re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", str(escape(text)))
+    return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", text))
 
 
-def _scrolling(tag: str, title: str, content: str, kind: str) -> str:
-    """Wrap content that may be wider than the page, so that mouse and keys can scroll it."""
-    return (
-        f'<{tag} class="{kind} scrolls" tabindex="0" role="group" '
-        f'aria-label="{html.escape(title)}">{content}</{tag}>'
-    )
-
-
-def _table(block: Table) -> str:
-    first_number = len(block.head) - block.numbers
-
-    def line(cells: list[str], tag: str) -> str:
-        kinds = [
-            "number" if i >= first_number else "long" if len(cell) > LONG_CELL else "text"
-            for i, cell in enumerate(cells)
-        ]
-        # An empty head is no header cell.
-        tags = [tag if cell else "td" for cell in cells]
-        return "".join(
-            f"<{tag} class={kind}>{inline(cell)}</{tag}>"
-            for tag, kind, cell in zip(tags, kinds, cells, strict=True)
+def drawn(chart: Chart) -> tuple[str, str, float]:
+    """Draw a chart for a light page and for a dark one; return both, and its width in pixels."""
+    light, dark = (
+        vl_convert.vegalite_to_svg(
+            colours.themed(chart.spec, theme), VEGA_LITE, config=colours.config(theme)
         )
-
-    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in block.rows)
-    rows = f"<thead><tr>{line(block.head, 'th')}</tr></thead><tbody>{body}</tbody>"
-    title = inline(block.title)
-    if block.folded:
-        table = _scrolling("div", block.title, f"<table>{rows}</table>", "table")
-        return f"<details><summary>{title}</summary>{table}</details>"
-    caption = f"<caption>{title}</caption>"
-    return _scrolling("div", block.title, f"<table>{caption}{rows}</table>", "table")
-
-
-def _figure(title: str, address: str) -> str:
-    picture = f'<img src="{address}" alt="{html.escape(title)}">'
-    return _scrolling("figure", title, picture, "chart")
-
-
-def _gallery(block: Gallery) -> str:
-    height, width = (ZOOM * side for side in block.images.shape[1:])
-    items = "".join(
-        f'<li><img src="{embedded("image/png", png(image))}" alt="" '
-        f'width="{width}" height="{height}"><span>{html.escape(caption)}</span></li>'
-        for image, caption in zip(block.images, block.captions, strict=True)
+        for theme in (LIGHT, DARK)
     )
-    return f"<figure><figcaption>{inline(block.title)}</figcaption><ul>{items}</ul></figure>"
+    found = re.search(r'<svg[^>]* width="([\d.]+)"', light)
+    assert found
+    of_light, of_dark = (embedded(svg.encode(), "image/svg+xml") for svg in (light, dark))
+    return of_light, of_dark, float(found[1])
 
 
 def png(image: Bytes) -> bytes:
@@ -127,6 +70,6 @@ def png(image: Bytes) -> bytes:
     return file.getvalue()
 
 
-def embedded(kind: str, content: bytes) -> str:
+def embedded(content: bytes, kind: str) -> str:
     """Return a data: URL that contains the content itself."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from tools.pages.blocks import Block, Caution, Chart, Heading, Table, Text, Verdict
+from tools.pages.blocks import Block, Caution, Chart, Folded, Heading, Table, Text, Verdict
 from tools.pages.results import Results, plots
-from tools.report import clusters, findings, models
+from tools.report import clusters, errors, findings, models
 from tools.report.findings import kernel, sample_count, winner
 from tools.report.pictures import picture
 
 
 def report(results: Results) -> list[Block]:
     """Return all blocks of the report."""
-    specs = plots(results, results)
+    specs = plots([results, results])
     charts = {path: Chart(title, specs[title]) for path, title in results.charts.items()}
     return [
         Heading(f"The study: {results.metrics['data']['dataset']}", 1),
@@ -21,6 +21,7 @@ def report(results: Results) -> list[Block]:
             else []
         ),
         Verdict(summary(results)),
+        errors.chart(results),
         *data(results),
         *models.networks(results, charts),
         *models.kernels(results, charts),
@@ -34,14 +35,23 @@ def report(results: Results) -> list[Block]:
 
 
 def summary(results: Results) -> str:
-    """Summarise the findings in two sentences."""
+    """Summarise the findings: which model is the better one, and how many clusters there are."""
     metrics = results.metrics
     network, svm, kmeans = metrics["mlp"]["large"], metrics["svm"], metrics["kmeans"]
+    models = {
+        "svm": f"SVM ({kernel(svm)}, {sample_count(svm)} images) misclassifies "
+        f"{svm['test_error']:.1%} of the test images",
+        "mlp": f"network ({winner(network)}, {sample_count(network)} images) misclassifies "
+        f"{network['test_error']:.1%}",
+    }
+    better = findings.better(results)
+    say = {
+        "svm": "The SVM is better than the network",
+        "mlp": "The network is better than the SVM",
+    }.get(better, f"Network or SVM: {better}")
     return (
-        f"The best network ({winner(network)}, {sample_count(network)} images) misclassifies "
-        f"{network['test_error']:.1%} of the test images, the best SVM ({kernel(svm)}, "
-        f"{sample_count(svm)} images) {svm['test_error']:.1%}. The mean silhouette is largest for "
-        f"{kmeans['best_k']} clusters."
+        f"{say}. The best {models['svm']}, the best {models['mlp']}. K-means finds "
+        f"{kmeans['best_k']} clusters: with that number the mean silhouette is largest."
     )
 
 
@@ -55,12 +65,8 @@ def data(results: Results) -> Iterator[Block]:
         f"{len(results.labels)} classes. The seed {results.params['seed']} fixes the order of the "
         "training images. A model that uses m images takes the first m."
     )
-    yield Table(
-        "Images of each class",
-        ["", "training", "test"],
-        [[n, f"{about['train'][n]:,}", f"{about['test'][n]:,}"] for n in results.labels],
-        2,
-    )
+    counts = [[n, f"{about['train'][n]:,}", f"{about['test'][n]:,}"] for n in results.labels]
+    yield Folded("Images of each class", [Table("", ["", "training", "test"], counts, 2)])
     yield from picture(results, "data", "Images of each class")
 
 
