@@ -12,9 +12,9 @@
 #               temporary clone: no network, two minutes
 # make plots    write DVC's page of plots, to open without a network
 # make report   write all results on one page: report.html, report.md; REV=main: those of main
-# make review   compare the workspace (or HEAD=branch) with BASE (default: main; BASE=origin/main
-#               without a local main): what changed, and is it more than chance? review.html,
-#               review.md
+# make review   compare the workspace (or HEAD=branch, or HEAD="exp-1 exp-2") with BASE (default:
+#               main; BASE=origin/main without a local main): what changed, and is it more than
+#               chance? review.html, review.md
 # make bench    time the notebook and the pipeline, an hour; QUICK=1: on few images, three
 #               minutes; SCALE=1: how time and memory grow, from few images to all of them;
 #               CHANGES=1: what a change costs, with and without the record of fits, an hour
