@@ -24,9 +24,10 @@ SMALLEST = SMALL | {
 }
 
 BRANCHES: dict[str, dict[str, Any]] = {
-    # One unit cannot tell classes apart, nor can a kernel for which all images are far apart.
+    # One unit cannot tell classes apart. For a narrow kernel most images are far apart.
     "architectures": {"mlp.architectures": [[1]]},
-    "kernels": {"svm.grid": {"rbf": {"C": [10], "gamma": [100.0]}}},
+    "kernels": {"svm.grid": {"rbf": {"C": [10], "gamma": [0.3]}}},
+    "longer": {"mlp.max_iter": 200},
     "seed": {"seed": 4},
 }
 
@@ -54,7 +55,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The smallest project, run on drawn garments and committed; not to be changed."""
     folder = tmp_path_factory.mktemp("smallest") / "project"
     reproduce(folder, SMALLEST)
-    # Of a stage that has only metrics DVC keeps a copy, with which it need not run again.
+    # Of a stage that has only results in Git, DVC keeps a copy, with which it need not run again.
     copy = verify.md5((folder / "metrics/noise.json").read_bytes())
     (folder / ".dvc/cache/files/md5" / copy[:2] / copy[2:]).unlink()
     return folder

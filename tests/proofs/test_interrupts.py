@@ -34,7 +34,7 @@ LONG = {
     "svm.samples": 3000,
     "svm.search_samples": 3000,
     "svm.grid": {"rbf": {"C": [1], "gamma": [1]}},
-    "noise.repeats": 1000,
+    "noise.repeats": 50,
     "kmeans.samples": 3000,
     "kmeans.n_init": 1000,
 }

@@ -398,7 +398,10 @@ def accepted(draw: st.DrawFn) -> dict[str, Any]:
             "folds": draw(folds),
             "grid": {name: grid[name] for name in different(st.sampled_from(list(grid)), 3)},
         },
-        "noise": {"repeats": draw(st.integers(2, 3))},
+        "noise": {
+            "repeats": draw(st.integers(2, 3)),
+            "matters": draw(st.sampled_from([1e-6, 0.01, 1])),
+        },
         "kmeans": {
             "samples": draw(samples),
             "clusters": draw(clusters),

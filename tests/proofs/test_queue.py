@@ -51,9 +51,8 @@ def queue(project: Path) -> Iterator[Path]:
 def test_every_byte_of_experiments_two_at_a_time_is_that_of_each_alone(
     queue: Path, run: Run, tmp_path: Path
 ) -> None:
-    setting, sweep, start, status, show, apply = commands(PAGE, "Many experiments, many machines")[
-        0
-    ]
+    title = "Many experiments, many machines"
+    setting, sweep, start, status, show, review, apply = commands(PAGE, title)[0]
     alone = run_in(shutil.copytree(queue, tmp_path / "alone", symlinks=True))
     # Two at a time share the record of fits; each alone has none. What DVC leaves in the background
     # would keep our end of a pipe open.
@@ -71,6 +70,10 @@ def test_every_byte_of_experiments_two_at_a_time_is_that_of_each_alone(
         f"sweep-{i}" for i in (1, 2, 3, 4)
     }
     wait_until(lambda: not at_work(queue))
+    assert "Keep " in run("sh", "-c", review).stdout
+    assert {*re.findall(r"\n## (sweep-\d) \(", (queue / "review.md").read_text())} == {
+        f"sweep-{i}" for i in (1, 2, 3, 4)
+    }
     for experiment, values in EXPERIMENTS.items():
         assert all(value.partition("=")[2] in sweep for value in values)
         run("sh", "-c", re.sub(r"sweep-\d", experiment, apply))
