@@ -35,7 +35,7 @@ def test_a_sweep_is_one_page_of_git_alone(run: Run, tmp_path: Path) -> None:
     assert changed
     for answer in changed:
         assert answer.estimate
-        assert answer.margin == answer.estimate.margin(LEVEL / len(changed))
+        assert answer.margin == answer.estimate.margin(LEVEL / answers.intervals(found))
     (alone,) = answers.answers(old, new[:1], 0.01)
     for model in MODELS:
         if alone[model].estimate:

@@ -34,6 +34,10 @@ class Compared(NamedTuple):
     same_draws: bool
     other_weights: bool
 
+    def estimate(self) -> Estimate:
+        """Estimate by how much the errors differ."""
+        return paired.estimate(self.old.of_blocks(), self.new.of_blocks(), self.same_draws)
+
 
 class Answer(NamedTuple):
     """What a review says of a model.
@@ -75,8 +79,13 @@ def answers(old: Results, new: Sequence[Results], matters: float) -> list[dict[M
         Size of a change of a test error that matters.
     """
     compared = [{model: _compared(old, results, model) for model in MODELS} for results in new]
-    changed = [c for models in compared for c in models.values() if isinstance(c, Compared)]
-    level = LEVEL / max(len(changed), 1)
+    distinct = {
+        (model, c.estimate())
+        for models in compared
+        for model, c in models.items()
+        if isinstance(c, Compared)
+    }
+    level = LEVEL / max(len(distinct), 1)
     return [
         {
             model: answer(c, matters, level) if isinstance(c, Compared) else c
@@ -87,8 +96,9 @@ def answers(old: Results, new: Sequence[Results], matters: float) -> list[dict[M
 
 
 def intervals(found: Sequence[dict[Model, Answer]]) -> int:
-    """Count the intervals that hold together."""
-    return sum(answer.estimate is not None for models in found for answer in models.values())
+    """Count the intervals that hold together; those of the same fits are one."""
+    every = ((model, answer.estimate) for models in found for model, answer in models.items())
+    return len({(model, estimate) for model, estimate in every if estimate})
 
 
 def _compared(old: Results, new: Results, model: Model) -> Compared | Answer:
@@ -138,7 +148,7 @@ def unchanged(compared: Compared) -> bool:
 
 def answer(compared: Compared, matters: float, level: float) -> Answer:
     """Answer for a model that changed, with an interval of this level."""
-    found = paired.estimate(compared.old.of_blocks(), compared.new.of_blocks(), compared.same_draws)
+    found = compared.estimate()
     verdict = found.verdict(matters, level)
     more = advice(compared, found, matters, level) if verdict == OPEN else ""
     return Answer(verdict, more, found, found.margin(level), found.shows(level))
