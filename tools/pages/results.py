@@ -186,11 +186,15 @@ class Results:
 
     def fits(self, model: Model) -> Fits | None:
         """What the fits of a model to draws get wrong; None if the revision does not keep that."""
-        content = self.content(DRAWS)
-        if content is None:
+        if self._wrong is None:
             return None
-        wrong = tables.read_draws(io.BytesIO(content))[model.stem]
-        return Fits(wrong, model.of(self.metrics["noise"])["blocks"])
+        return Fits(self._wrong[model.stem], model.of(self.metrics["noise"])["blocks"])
+
+    @cached_property
+    def _wrong(self) -> dict[str, npt.NDArray[np.bool_]] | None:
+        """What each fit to a draw gets wrong, by model."""
+        content = self.content(DRAWS)
+        return None if content is None else tables.read_draws(io.BytesIO(content))
 
     def draws(self, model: Model) -> tuple[Any, ...]:
         """What the draws of a model are: equal for two revisions with the same draws."""

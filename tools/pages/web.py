@@ -3,29 +3,45 @@
 import base64
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from joblib import Parallel, cpu_count, delayed
 from markupsafe import Markup, escape
 from PIL import Image
 
 from stages.learn.images import Bytes
 from tools.pages import colours
-from tools.pages.blocks import Block, Chart, Heading
+from tools.pages.blocks import Block, Chart, Folded, Heading
 from tools.pages.colours import DARK, LIGHT
 from tools.plots import VEGA_LITE
+
+Drawing = tuple[str, str, float]  # of a light page and of a dark one, and their width
 
 
 def render(blocks: Sequence[Block]) -> str:
     """Render blocks as an HTML document."""
     title = next(block.text for block in blocks if isinstance(block, Heading))
-    return _templates().get_template("page.html").render(title=title, blocks=blocks)
+    charts = list(charts_of(blocks))
+    # A drawing takes a tenth of a second; the page of a sweep has hundreds.
+    drawings = Parallel(n_jobs=cpu_count())(delayed(drawn)(chart) for chart in charts)
+    made = dict(zip(map(id, charts), drawings, strict=True))
+    return _templates(made).get_template("page.html").render(title=title, blocks=blocks)
 
 
-def _templates() -> Environment:
-    """Templates of this folder, and what they can do with a block."""
+def charts_of(blocks: Iterable[Block]) -> Iterator[Chart]:
+    """Yield the charts of a page, also the folded ones."""
+    for block in blocks:
+        if isinstance(block, Chart):
+            yield block
+        elif isinstance(block, Folded):
+            yield from charts_of(block.blocks)
+
+
+def _templates(made: dict[int, Drawing]) -> Environment:
+    """Templates of this folder, and what they can do with a block; the drawings are made."""
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -36,7 +52,7 @@ def _templates() -> Environment:
     templates.filters |= {
         "kind": lambda block: type(block).__name__,
         "inline": inline,
-        "drawn": drawn,
+        "drawn": lambda chart: made[id(chart)],
         "png": png,
         "embedded": embedded,
     }
@@ -49,7 +65,7 @@ def inline(text: str) -> Markup:
     return Markup(re.sub(r"`(.+?)`", r"<code>\1</code>", text))
 
 
-def drawn(chart: Chart) -> tuple[str, str, float]:
+def drawn(chart: Chart) -> Drawing:
     """Draw a chart for a light page and for a dark one; return both, and its width in pixels."""
     light, dark = (
         vl_convert.vegalite_to_svg(
