@@ -102,8 +102,8 @@ def test_the_best_comes_first_and_what_is_not_known_last() -> None:
         (
             [BETTER_BY_ONE],
             0.02,
-            "The best is a, by less than matters. Better: the SVM errs 1.00 ± 0.50 points less, "
-            "but by less than matters (2 points).",
+            "The best is a: better than main, but by less than matters. Better: the SVM errs 1.00 "
+            "± 0.50 points less, but by less than matters (2 points).",
         ),
         ([SAME_AS_BASE, MIXED], 0.01, "Keep main: of no experiment it is known to be better."),
         (

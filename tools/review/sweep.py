@@ -98,7 +98,8 @@ def best(base: str, names: Sequence[str], found: Sequence[Answers], matters: flo
     if rank(found[0])[0] == 0:
         better = [a for a in found[0].values() if a.verdict == BETTER and a.change]
         little = all(sum(map(abs, a.change or ())) < matters for a in better)
-        begin = f"The best is {names[0]}, by less than matters" if little else f"Keep {names[0]}"
+        less = f"The best is {names[0]}: better than {base}, but by less than matters"
+        begin = less if little else f"Keep {names[0]}"
         return f"{begin}. {metrics.overall(found[0], matters)}"
     reasons = dict.fromkeys(
         answer.more for answers in found for answer in answers.values() if answer.verdict == UNKNOWN
@@ -130,7 +131,7 @@ def forest(
         for name, answers in zip(names, found, strict=True)
     ]
     if any(row.change for row in rows):
-        yield of_rows(f"Change of the test errors from {base}", rows, matters)
+        yield of_rows(f"Change of the test errors from {base}; the best first", rows, matters)
 
 
 def table(
@@ -155,8 +156,8 @@ def table(
     )
     yield Text(
         f"Each experiment is compared with {old.name}; all {intervals(found)} intervals hold "
-        "together at 95 %. Experiments are not compared with each other: a review of two of them "
-        "does that."
+        "together at 95 %, and experiments with the same fits of a model share one. Experiments "
+        "are not compared with each other: a review of two of them does that."
     )
 
 
