@@ -36,7 +36,7 @@ def test_a_day_goes_as_the_readme_has_it(branches: Path, tmp_path: Path) -> None
     before = results(project)
     shown = {command: run("bash", "-c", by_hand(command)).stdout for command in day}
     (review,) = (text for command, text in shown.items() if command == "make review")
-    assert "No difference in test error: the SVM." in review
+    assert "Unchanged: the SVM." in review
     for page in ("report.html", "review.html", "dvc_plots/index.html"):
         assert (project / page).is_file()
     (metrics,) = (text for command, text in shown.items() if command == "dvc metrics diff")
