@@ -65,6 +65,10 @@ class Answer(NamedTuple):
         """Difference and margin; None if there is no estimate."""
         return (self.estimate.difference, self.margin) if self.estimate else None
 
+    def is_little(self, matters: float) -> bool:
+        """Whether it is known that the change is smaller than one that matters."""
+        return self.change is not None and abs(self.change[0]) + self.change[1] < matters
+
 
 def answers(old: Results, new: Sequence[Results], matters: float) -> list[dict[Model, Answer]]:
     """Answer for each model of each new revision; the intervals of all that changed hold together.

@@ -50,16 +50,22 @@ def _of_verdict(models: Answers, matters: float) -> str:
 def _change(answer: Answer, matters: float) -> str:
     """Say by how much a test error changes, and what follows."""
     assert answer.estimate is not None
-    difference, margin = (POINTS * x for x in (answer.estimate.difference, answer.margin))
     if answer.verdict in (WORSE, BETTER):
-        little = abs(difference) + margin < POINTS * matters
-        less = f", but by less than matters ({points(matters)})" * little
-        more = "more" if difference > 0 else "less"
-        return f"errs {abs(difference):.2f} ± {margin:.2f} points {more}{less}"
-    by = f"({difference:+.2f} ± {margin:.2f} points)"
+        less = f", but by less than matters ({points(matters)})" * answer.is_little(matters)
+        more = "more" if answer.estimate.difference > 0 else "less"
+        return f"errs {in_points(answer)[1:]} points {more}{less}"
+    by = f"({in_points(answer)} points)"
     if answer.verdict == SAME:
         return by
     return f"{by}, where a change of {POINTS * answer.shows:.1f} points would show: {answer.more}"
+
+
+def in_points(answer: Answer) -> str:
+    """Format the change of a test error and its margin, in points; – if there is none."""
+    if not answer.change:
+        return "–"
+    difference, margin = (POINTS * x for x in answer.change)
+    return f"{difference:+.2f} ± {margin:.2f}"
 
 
 def forest(answers: Answers, base: str, matters: float) -> Iterator[Chart]:
@@ -98,17 +104,12 @@ def _test_errors(
     for model, answer in answers.items():
         (actual, before), (_, after) = old.predictions(model), new.predictions(model)
         _, _, p = scores.mcnemar(actual, after, before)
-        change = (
-            " ± ".join([f"{POINTS * answer.change[0]:+.2f}", f"{POINTS * answer.change[1]:.2f}"])
-            if answer.change
-            else "–"
-        )
         rows.append(
             [
                 model.name,
                 answer.verdict,
                 *(draws(results, model) for results in (old, new)),
-                change,
+                in_points(answer),
                 *(f"{model.of(results.metrics)['test_error']:.4f}" for results in (old, new)),
                 f"{p:.2g}",
             ]

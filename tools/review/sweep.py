@@ -96,10 +96,9 @@ def rank(answers: Answers) -> tuple[int, float]:
 def best(base: str, names: Sequence[str], found: Sequence[Answers], matters: float) -> str:
     """Say which experiment to keep, if one makes a model better and none worse."""
     if rank(found[0])[0] == 0:
-        better = [a for a in found[0].values() if a.verdict == BETTER and a.change]
-        little = all(sum(map(abs, a.change or ())) < matters for a in better)
-        less = f"The best is {names[0]}: better than {base}, but by less than matters"
-        begin = less if little else f"Keep {names[0]}"
+        begin = f"Keep {names[0]}"
+        if all(a.is_little(matters) for a in found[0].values() if a.verdict == BETTER):
+            begin = f"The best is {names[0]}: better than {base}, but by less than matters"
         return f"{begin}. {metrics.overall(found[0], matters)}"
     reasons = dict.fromkeys(
         answer.more for answers in found for answer in answers.values() if answer.verdict == UNKNOWN
@@ -143,8 +142,7 @@ def table(
     def cell(answer: Answer) -> str:
         if not answer.change:
             return ": ".join(filter(None, [answer.verdict, answer.more]))
-        change, margin = (POINTS * x for x in answer.change)
-        return f"{change:+.2f} ± {margin:.2f}: {answer.verdict}"
+        return f"{metrics.in_points(answer)}: {answer.verdict}"
 
     yield Table(
         f"Change of the test errors from {old.name}, in points; the best first",
