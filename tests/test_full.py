@@ -14,7 +14,7 @@ from tools.bench import full
 
 
 def test_it_says_how_long_and_fits_all_images(project: Path, run: Run) -> None:
-    shown = run("python", "-m", "tools.bench.full").stdout
+    shown = run("python", "-m", "tools.full").stdout
     assert shown.startswith("full: about ")
     found = json.loads((project / full.RESULTS).read_text())
     dataset = prepared.load(project / prepared.FOLDER)
@@ -33,7 +33,7 @@ def test_it_says_how_long_and_fits_all_images(project: Path, run: Run) -> None:
 
 def test_without_results_of_the_pipeline_it_says_what_to_do(project: Path, run: Run) -> None:
     (project / "metrics/mlp.json").unlink()
-    refused = run("python", "-m", "tools.bench.full", succeeds=False)
+    refused = run("python", "-m", "tools.full", succeeds=False)
     assert refused.returncode == 1
     assert refused.stderr == "metrics/mlp.json is missing: run `dvc repro` first.\n"
 

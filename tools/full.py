@@ -1,4 +1,4 @@
-"""Fit models to all training images: `python -m tools.full` runs `tools/bench/full.py`."""
+"""Fit models to all training images, as `tools/bench/full.py` says."""
 
 from stages.run import stage
 from tools.bench.full import main

@@ -1,6 +1,6 @@
 """Fit networks and an SVM to all training images, and compare with the paper's table.
 
-    python -m tools.bench.full
+    python -m tools.full
 
 The kernel search and the clusters use 20,000 training images. The
 command first prints the expected time. It prints the results and writes them to docs/full.json,
@@ -21,7 +21,7 @@ from stages.files.settings import Mlp, Settings
 from stages.learn import clusters, kernel_search, networks, one_against_one, scores
 from stages.learn.images import Bytes, Dataset, Labels, scaled, training_set
 from stages.learn.tasks import Task
-from stages.run import fits, memory, memory_needed, stage, time_needed
+from stages.run import fits, memory, memory_needed, time_needed
 from stages.run.terminal import print_table
 
 RESULTS = Path("docs/full.json")
@@ -187,7 +187,3 @@ def table(found: dict[str, Any]) -> list[list[object]]:
         "MLPClassifier, ReLU, [100]": 1 - found["mlp"][common]["test_error"],
     }
     return [[what, f"{accuracy:.3f}", f"{here[what]:.4f}"] for what, accuracy in FIELD.items()]
-
-
-if __name__ == "__main__":
-    stage.run_tool(main)

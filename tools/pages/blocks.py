@@ -87,6 +87,13 @@ class Chart(NamedTuple):
     spec: dict[str, Any]
 
 
+def chart(title: str, subtitle: Any, values: list[dict[str, Any]], plot: dict[str, Any]) -> Chart:
+    """Draw values; a subtitle may have several lines."""
+    head = {"text": title, "subtitle": subtitle, "anchor": "start", "offset": 12}
+    schema = "https://vega.github.io/schema/vega-lite/v5.json"
+    return Chart(title, {"$schema": schema, "title": head, "data": {"values": values}, **plot})
+
+
 class Picture(NamedTuple):
     """A PNG file, for HTML only."""
 

@@ -1,12 +1,10 @@
 """Confusion matrices, and their difference between two models."""
 
-from typing import Any
-
 import numpy as np
 
 from stages.learn.images import Labels
 from tools.pages import colours
-from tools.pages.blocks import Block, Chart, Folded, Table
+from tools.pages.blocks import Block, Chart, Folded, Table, chart
 
 PAIRS_NAMED = 10
 
@@ -35,7 +33,7 @@ def compared(names: list[str], old: Labels, new: Labels) -> list[Block]:
     title = "Confusion matrix, old → new where they differ; rows are true labels"
     return [
         Folded(title, [Table("", ["", *names], changes(names, old, new), len(names))]),
-        Chart("Difference of the confusion matrices, new minus old", _chart(names, new - old)),
+        _chart(names, new - old),
     ]
 
 
@@ -47,7 +45,7 @@ def changes(names: list[str], old: Labels, new: Labels) -> list[list[str]]:
     ]
 
 
-def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
+def _chart(names: list[str], difference: Labels) -> Chart:
     """Draw the difference of two matrices, in the colours of better and worse."""
     largest = int(np.abs(difference).max()) or 1
     values = [
@@ -61,15 +59,7 @@ def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
         for i, j in np.ndindex(difference.shape)
     ]
     axis = {"type": "nominal", "sort": names}
-    return {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "title": {
-            "text": "Confusion matrices: new minus old",
-            "subtitle": "Cell: change in the number of images. Green is better, purple is worse",
-            "anchor": "start",
-            "offset": 12,
-        },
-        "data": {"values": values},
+    plot = {
         "transform": [
             {"calculate": "datum.moved > 0 ? '+' + datum.moved : '' + datum.moved", "as": "change"}
         ],
@@ -111,6 +101,8 @@ def _chart(names: list[str], difference: Labels) -> dict[str, Any]:
             },
         ],
     }
+    subtitle = "Cell: change in the number of images. Green is better, purple is worse"
+    return chart("Difference of the confusion matrices, new minus old", subtitle, values, plot)
 
 
 def most_confused(names: list[str], counts: Labels) -> list[list[str]]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from stages.learn.paired import BETTER, WORSE
 from tools.pages import colours
-from tools.pages.blocks import Chart
+from tools.pages.blocks import Chart, chart
 
 WIDTH, STEP = 640, 36  # pixels
 POINTS = 100  # a point is a hundredth: one test image in a hundred
@@ -74,21 +74,12 @@ def forest(title: str, rows: Sequence[Row], matters: float) -> Chart:
         },
         "layer": _layers(ends),
     }
-    spec: dict[str, Any] = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "title": {
-            "text": title,
-            "subtitle": [
-                "A point is one test image in a hundred. Left of zero is better.",
-                f"Grey: changes of less than {points(matters)}, which do not matter.",
-            ],
-            "anchor": "start",
-            "offset": 12,
-        },
-        "data": {"values": values},
-    }
+    subtitle = [
+        "A point is one test image in a hundred. Left of zero is better.",
+        f"Grey: changes of less than {points(matters)}, which do not matter.",
+    ]
     if panels == [""]:
-        return Chart(title, spec | plot)
+        return chart(title, subtitle, values, plot)
     panel = {
         "field": "panel",
         "type": "nominal",
@@ -96,7 +87,7 @@ def forest(title: str, rows: Sequence[Row], matters: float) -> Chart:
         "title": None,
         "header": {"orient": "top", "labelAnchor": "start", "labelFontWeight": "bold"},
     }
-    return Chart(title, spec | {"facet": {"row": panel}, "spec": plot})
+    return chart(title, subtitle, values, {"facet": {"row": panel}, "spec": plot})
 
 
 def points(size: float) -> str:

@@ -21,7 +21,7 @@ def report(results: Results) -> list[Block]:
             else []
         ),
         Verdict(summary(results)),
-        errors.chart(results),
+        errors.of_models(results),
         *data(results),
         *models.networks(results, charts),
         *models.kernels(results, charts),

@@ -5,7 +5,7 @@ from typing import Any
 
 from stages.learn.paired import BETTER, OPEN, WORSE
 from tools.pages import colours
-from tools.pages.blocks import Block, Caution, Chart, Folded, Heading, Table, Text, Verdict
+from tools.pages.blocks import Block, Caution, Chart, Folded, Heading, Table, Text, Verdict, chart
 from tools.pages.forest import POINTS, Row
 from tools.pages.forest import forest as of_rows
 from tools.pages.results import MODELS, Model, Results, plots
@@ -288,20 +288,6 @@ def _chart(
         },
     ]
     title = f"{model.name}: test error on other draws, by {x}{f' and {lines}' if lines else ''}"
-    return Chart(
-        title,
-        {
-            "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-            "title": {
-                "text": title,
-                "subtitle": "Bars: the interval of the difference from the base",
-                "anchor": "start",
-                "offset": 12,
-            },
-            "data": {"values": rows},
-            "width": WIDTH,
-            "height": HEIGHT,
-            "encoding": encoding,
-            "layer": layers if join else layers[1:],
-        },
-    )
+    subtitle = "Bars: the interval of the difference from the base"
+    plot = {"width": WIDTH, "height": HEIGHT, "encoding": encoding}
+    return chart(title, subtitle, rows, plot | {"layer": layers if join else layers[1:]})
