@@ -10,18 +10,50 @@ With these settings the same commit gives the same bytes on every x86-64 Linux m
 FMA and glibc. The pipeline runs elsewhere too, with metrics close to these.
 """
 
+import sys
+
+# Before anything that an older Python cannot read.
+if sys.version_info < (3, 11):  # noqa: UP036
+    sys.exit(f"Python 3.11 or later is needed, and {sys.executable} is {sys.version.split()[0]}.")
+
 import os
 import platform
 import signal
-import sys
+import warnings
 from pathlib import Path
 
+from stages.run import packages
 from stages.run.lifetime import end_with_parent, end_with_shell
+from stages.run.proc import lines
 
-# `python -m` runs this before it runs a stage. Imports take a second or two; until the stage
-# handles Ctrl-C itself, Ctrl-C ends the process without a traceback.
-if sys.argv[0] == "-m":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+# What the libraries and Python read from the environment, by the beginnings of the names: it can
+# change a result or break a run, so no program inherits it. A notebook sets MPLBACKEND.
+SET_HERE = (
+    *("BLIS_", "GOMP_", "GOTO_", "KMP_", "MKL_", "OMP_", "OPENBLAS_", "VECLIB_"),
+    *("NPY_", "NUMPY_", "PANDAS_", "SCIPY_", "SKLEARN_"),
+    *("JOBLIB_", "LOKY_", "MATPLOTLIBRC", "MPLBACKEND", "PYTHONWARNINGS", "SOURCE_DATE_EPOCH"),
+)
+# Without these, some machines have no room, or run nothing.
+KEPT = ("JOBLIB_TEMP_FOLDER", "KMP_DUPLICATE_LIB_OK")
+
+# `python -m` imports this before a stage. A tool imports it first.
+STAGE = sys.argv[0] == "-m"
+if STAGE or any(argument.startswith("tools.") for argument in sys.orig_argv):
+    other = packages.other()
+    if other:
+        sys.exit(
+            f"{sys.executable} {other}: activate the project's environment "
+            "(`. .venv/bin/activate`) and unset PYTHONPATH, or run `make`."
+        )
+    for name in [name for name in os.environ if name.startswith(SET_HERE) and name not in KEPT]:
+        del os.environ[name]
+    # PYTHONWARNINGS=error would make errors of other packages' warnings, here and in each process.
+    sys.warnoptions[:] = [o for o in sys.warnoptions if not o.lstrip().startswith("e")]
+    warnings.filters[:] = [f for f in warnings.filters if f[0] != "error"]  # type: ignore[index]
+if STAGE:
+    # Until the stage handles Ctrl-C itself, Ctrl-C ends it without a traceback.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     end_with_parent()
     end_with_shell()
 
@@ -44,7 +76,7 @@ INSTRUCTIONS = {
 def _same_bytes_can_be_promised() -> bool:
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return False
-    flags = Path("/proc/cpuinfo").read_text().split()
+    flags = " ".join(lines(Path("/proc/cpuinfo"))).split()
     glibc = "CS_GNU_LIBC_VERSION" in os.confstr_names
     return glibc and "avx2" in flags and "fma" in flags
 
@@ -57,6 +89,6 @@ if "numpy" in sys.modules and any(os.environ.get(k) != v for k, v in CONTRACT.it
         "NumPy was loaded before `stages`, with other arithmetic settings than the pipeline's: "
         "import `stages` first, or set " + " ".join(f"{k}='{v}'" for k, v in CONTRACT.items())
     )
-os.environ.update(CONTRACT)
 # NumPy refuses to load when features are both enabled and disabled by name.
 os.environ.pop("NPY_ENABLE_CPU_FEATURES", None)
+os.environ.update(CONTRACT)

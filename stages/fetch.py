@@ -1,4 +1,4 @@
-"""fetch: check the parameters, and bring the raw data.
+"""fetch: check machine and parameters, and bring the raw data.
 
     params.yaml → data/raw: four files, each with the SHA-256 that params.yaml states
 
@@ -16,7 +16,7 @@ from stages.errors import UserError
 from stages.files import idx, pyyaml, settings, sources
 from stages.files.settings import Settings
 from stages.learn import images
-from stages.run import stage
+from stages.run import gate, stage
 from stages.run.terminal import say
 
 INCOMING = Path("data/incoming")  # beside data/raw, until all is checked
@@ -85,7 +85,8 @@ def check_gammas(params: Settings, pixels: int) -> None:
 
 
 def main(params: Settings) -> None:
-    """Bring the files, check the parameters against them, fill data/raw."""
+    """Check the machine, bring the files, check the parameters against them, fill data/raw."""
+    gate.check()
     for line in pyyaml.different_values(settings.PARAMS.read_text(encoding="utf-8")):
         say(f"fetch: {settings.PARAMS}: {line}")
     source = params.data.source

@@ -1,17 +1,14 @@
 """Promises of the drawn garments."""
 
 import hashlib
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from stages.files.garments import LABELS, TEST_SEED, TRAIN_SEED, draw
+from stages.files.garments import LABELS, TEST_SEED, TRAIN_SEED, draw, write
 from stages.files.idx import write_idx
-from tools.garments import main
 
 DIGESTS = {
     "t10k-images-idx3-ubyte": "340f77dd9422cf8a0075a697fb1f20c63cdfadeb979bdd56f7fafee4a0dced91",
@@ -22,7 +19,7 @@ DIGESTS = {
 
 
 def test_default_files_have_the_same_bytes_everywhere(tmp_path: Path) -> None:
-    main([str(tmp_path)])
+    write(tmp_path)
     written = {
         file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in tmp_path.iterdir()
     }
@@ -30,7 +27,7 @@ def test_default_files_have_the_same_bytes_everywhere(tmp_path: Path) -> None:
 
 
 def test_files_parse_back_to_the_drawn_arrays(tmp_path: Path) -> None:
-    main([str(tmp_path), "--train", "40", "--test", "20"])
+    write(tmp_path, 40, 20)
     for name, count, seed in (("train", 40, TRAIN_SEED), ("t10k", 20, TEST_SEED)):
         images, labels = draw(count, seed)
         image_bytes = (tmp_path / f"{name}-images-idx3-ubyte").read_bytes()
@@ -92,37 +89,3 @@ def test_classes_are_learnable_but_not_trivially_so() -> None:
     tops = [LABELS.index(name) for name in ("T-shirt/top", "Pullover", "Coat", "Shirt")]
     among_tops = np.isin(new_labels, tops)
     assert errors[among_tops].sum() > 0.7 * errors.sum()
-
-
-def check_failure(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as failure:
-        main(arguments)
-    # Python prints a text given as the exit code on standard error and exits with 1.
-    assert isinstance(failure.value.code, str)
-    assert len(failure.value.code.splitlines()) == 1
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize(
-    "options", [["--train", "9"], ["--test", "60001"], ["--train", "many"], ["--colour", "red"]]
-)
-def test_wrong_option_ends_in_one_sentence_and_no_files(
-    options: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    check_failure([str(tmp_path / "data"), *options], capfd)
-    assert not (tmp_path / "data").exists()
-
-
-def test_unwritable_directory_ends_in_one_sentence(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").touch()
-    check_failure([str(tmp_path / "file")], capfd)
-
-
-def test_command_ends_with_code_1_and_no_traceback(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tools.garments", str(tmp_path), "--test", "9"]
-    root = Path(__file__).parents[1]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "garments: N must be between 10 and 60000, not 9.\n"

@@ -77,12 +77,12 @@ def read_raw(files: dict[str, Path], classes: int) -> dict[str, Bytes]:
     files
         By role: train_images, train_labels, test_images, test_labels.
     classes
-        Labels must lie below it.
+        Number of classes. In the files their labels begin at 0 or, as EMNIST Letters have it, at 1.
 
     Returns
     -------
     dict of uint8 arrays
-        By role.
+        By role; labels begin at 0.
 
     Raises
     ------
@@ -94,11 +94,17 @@ def read_raw(files: dict[str, Path], classes: int) -> dict[str, Bytes]:
         images, labels = raw[f"{which}_images"], raw[f"{which}_labels"]
         if len(images) != len(labels):
             raise UserError(f"The {which} set has {len(images)} images, but {len(labels)} labels.")
-        if labels.max() >= classes:
-            raise UserError(
-                f"The {which} set has the label {labels.max()}, but `labels` in params.yaml names "
-                f"{classes} classes, 0 to {classes - 1}."
-            )
+    of_labels = ("train_labels", "test_labels")
+    lowest = min(int(raw[role].min()) for role in of_labels)
+    highest = max(int(raw[role].max()) for role in of_labels)
+    first = int(lowest > 0 and highest == classes)
+    if highest >= first + classes:
+        raise UserError(
+            f"The files have labels from {lowest} to {highest}, but `labels` in params.yaml names "
+            f"{classes} classes: labels are numbers that begin at 0 or 1, each with a name."
+        )
+    for role in of_labels:
+        raw[role] -= np.uint8(first)
     shapes = [raw[role].shape[1:] for role in ("train_images", "test_images")]
     if shapes[0] != shapes[1]:
         raise UserError(f"Training images are {shapes[0]} pixels, test images {shapes[1]}.")

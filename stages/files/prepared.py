@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.errors import UserError
-from stages.learn.images import Dataset
+from stages.learn.images import Bytes, Dataset
 
 FOLDER = Path("data/prepared")
 
@@ -22,7 +22,7 @@ def load(folder: Path = FOLDER) -> Dataset:
     try:
         description = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
         arrays = [
-            np.load(folder / f"{which}.npy", mmap_mode="r")
+            _mapped(folder / f"{which}.npy")
             for which in ("train_images", "train_labels", "test_images", "test_labels")
         ]
     except FileNotFoundError as error:
@@ -32,3 +32,11 @@ def load(folder: Path = FOLDER) -> Dataset:
             f"{folder} is damaged ({error}): run `dvc repro --force prepare`."
         ) from None
     return Dataset(description["dataset"], description["labels"], *arrays)
+
+
+def _mapped(path: Path) -> Bytes:
+    """Map an array into memory, or read it where the file system cannot map files."""
+    try:
+        return np.load(path, mmap_mode="r")
+    except OSError:
+        return np.load(path)

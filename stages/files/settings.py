@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from ruamel.yaml import YAML
 
 from stages.errors import UserError
+from stages.files import conflicts
 from stages.files.keys import dotted
 
 MOST_DRAWS = 50  # that a table in Git keeps of each image
@@ -304,12 +305,16 @@ def load(path: Path = PARAMS) -> Settings:
     UserError
         If the file is missing, is not YAML, or holds a value that is not allowed.
     """
+    text = ""
     try:
-        values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = YAML(typ="safe").load(text)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; run from the project.") from None
     # Not YAML, not UTF-8, an impossible date, a tag on what it does not fit, and so on.
     except Exception as error:
+        if conflicts.MARK.search(text):
+            raise UserError(f"{path}: {conflicts.CONFLICT}") from None
         raise UserError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
     return check(values)
 

@@ -1,24 +1,32 @@
 """Where raw files come from: folders, the caches of other libraries, mirrors on the web.
 
 `collect` looks for the files in $FASHION_MNIST_MIRROR (a folder or a URL) if it is set, then in the
-cache folders of Keras and torchvision, then in the dataset's mirrors.
+cache folders of Keras and torchvision, then in the dataset's mirrors. A name without .gz stands for
+what is inside: a source may hold it packed, in whatever way.
 """
 
+import glob
+import gzip
 import hashlib
 import os
+import shutil
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import url2pathname
 
+import certifi
 import requests
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from stages.errors import UserError
-from stages.files import idx
+from stages.files import garments, idx
 from stages.files.settings import Source
 from stages.run.terminal import Progress
 
 MIRROR = "FASHION_MNIST_MIRROR"
+BUILT_IN = "built-in"  # the mirror of the drawn garments
 CHUNK = 2**16  # bytes
 ATTEMPTS = 3
 PAUSE = 0.5  # seconds before the second attempt, and twice as long before each further one
@@ -26,6 +34,11 @@ TIMEOUTS = (5, 20)  # seconds to connect, and between two pieces of an answer
 SLOWEST = 1000  # bytes a second; a source below it does not answer
 SLOW_FOR = 30  # seconds over which it is measured
 AS_IS = {"Accept-Encoding": "identity"}  # a server must not unpack a .gz file
+UNKNOWN_AUTHORITY = (18, 19, 20, 21)  # codes of OpenSSL, <openssl/x509_vfy.h>
+THE_PROXY = "the proxy that HTTPS_PROXY or HTTP_PROXY names refuses"
+INSIDE = (
+    ": to take any copy, name the file without .gz in params.yaml, with the SHA-256 of the content"
+)
 
 
 class NoSourceError(UserError):
@@ -57,21 +70,21 @@ def missing(source: Source, folder: Path) -> list[str]:
 
 def places(mirrors: list[str]) -> list[str]:
     """Folders and URLs to look in, in this order."""
-    home = Path.home()
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home() fails for a user without name
     keras = Path(os.environ.get("KERAS_HOME", home / ".keras")) / "datasets"
     cache = Path(os.environ.get("XDG_CACHE_HOME", home / ".cache"))
     torch = Path(os.environ.get("TORCH_HOME", cache / "torch"))
     # Keras has a folder for each dataset; torchvision has NAME/raw below the folder it is given.
+    raw = [torch, torch / "datasets", cache / "torchvision", home / "data"]
+    patterns = [(keras, "*/"), *((root, "*/raw/") for root in raw)]
+    # This glob passes over what cannot be read. Nobody named these folders.
     caches = [
-        *sorted(keras.glob("*/")),
-        *(
-            folder
-            for root in (torch, torch / "datasets", cache / "torchvision", home / "data")
-            for folder in sorted(root.glob("*/raw/"))
-        ),
+        folder.rstrip("/")
+        for root, pattern in patterns
+        for folder in sorted(glob.glob(f"{glob.escape(str(root))}/{pattern}"))  # noqa: PTH207
     ]
     first = [os.environ[MIRROR]] if os.environ.get(MIRROR) else []
-    return [*first, *map(str, caches), *mirrors]
+    return [*first, *caches, *mirrors]
 
 
 def collect(source: Source, folder: Path) -> None:
@@ -93,9 +106,13 @@ def collect(source: Source, folder: Path) -> None:
     wanted = missing(source, folder)
     reasons: dict[tuple[str, str], str] = {}
     for place in places(source.mirrors) if wanted else []:
+        where = place
+        if place == BUILT_IN:
+            where = str(folder.absolute() / ".drawn")
+            garments.write(Path(where))
         for name in list(wanted):
             try:
-                bring(place, name, source.sha256[name], folder)
+                bring(where, name, source.sha256[name], folder)
                 wanted.remove(name)
             except UnreachableError as reason:
                 reasons |= {(place, other): str(reason) for other in wanted}
@@ -115,7 +132,9 @@ def collect(source: Source, folder: Path) -> None:
             f"Set {MIRROR} to a folder or a URL that holds the dataset's files."
         )
     for path in folder.iterdir():
-        if path.name not in source.sha256:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in source.sha256:
             path.unlink()
 
 
@@ -127,18 +146,68 @@ def bring(place: str, name: str, digest: str, folder: Path) -> None:
     UnavailableError
         If the source does not have it, or not whole, or with another SHA-256.
     """
-    where = f"{place.rstrip('/')}/{name}"
-    part = folder / f".{name}.part"
+    part, packed = folder / f".{name}.part", name.endswith(".gz")
+    why: UnavailableError | None = None
     try:
-        if place.startswith(("http://", "https://")):
-            download(where, part)
-        else:
-            copy(Path(where), part)
-        if sha256(part) != digest:
-            raise UnavailableError(f"{name} has another SHA-256 there")
-        part.replace(folder / name)
+        for stored in [name] if packed else [name, f"{name}.gz"]:
+            try:
+                get(place, stored, part)
+            except UnavailableError as reason:
+                if why is None and isinstance(reason, UnreachableError):
+                    raise
+                why = why or reason
+                continue
+            if stored != name:
+                unpack(part)
+            if sha256(part) == digest:
+                part.replace(folder / name)
+                return
+            why = UnavailableError(f"{stored} has another SHA-256 there{INSIDE if packed else ''}")
+        raise why or UnavailableError(name)
     finally:
         part.unlink(missing_ok=True)
+
+
+def get(place: str, name: str, part: Path) -> None:
+    """Get a file from a folder or a URL, as it is there.
+
+    Raises
+    ------
+    UnavailableError
+        If the source does not have it, or not whole.
+    """
+    scheme, found, path = place.partition("://")
+    match scheme.lower() if found else "":
+        case "http" | "https":
+            download(f"{place.rstrip('/')}/{name}", part)
+        case "file":
+            copy(Path(url2pathname(path.removeprefix("localhost")), name), part)
+        case "":
+            copy(Path(place, name), part)
+        case _:
+            raise UnreachableError(f"{scheme}:// is not read here: http, https, file are")
+
+
+def unpack(part: Path) -> None:
+    """Replace a packed file by what is inside.
+
+    Raises
+    ------
+    UnavailableError
+        If it is damaged, or larger than any file of images.
+    """
+    content = bytearray()
+    try:
+        with gzip.open(part) as file:
+            while piece := file.read(CHUNK):
+                content += piece
+                if len(content) > idx.LARGEST:
+                    raise UnavailableError(f"more than {idx.LARGEST} bytes")
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        if isinstance(error, gzip.BadGzipFile) and not content:
+            return  # it was never packed; its hash tells whether it is the right one
+        raise UnavailableError(f"damaged: {error}") from None
+    part.write_bytes(content)
 
 
 def copy(path: Path, part: Path) -> None:
@@ -150,11 +219,14 @@ def copy(path: Path, part: Path) -> None:
         If there is none, or it cannot be read.
     """
     try:
-        path = path.expanduser()
+        # Of an experiment in a folder of its own, the clone's root is elsewhere.
+        path = Path(os.environ.get("DVC_ROOT", ""), path.expanduser())
         if not path.parent.is_dir():
             raise UnavailableError("no such folder")
         if not path.is_file():
-            raise UnavailableError(f"no {path.name}")
+            unpacked = path.with_suffix("") if path.suffix == ".gz" else path
+            inside = f", but {unpacked.name}{INSIDE}" if unpacked.is_file() else ""
+            raise UnavailableError(f"no {path.name}{inside}")
         content = path.read_bytes()
     except (OSError, RuntimeError) as error:  # not readable, or ~NAME of no user
         raise UnavailableError(str(error)) from None
@@ -171,7 +243,9 @@ def download(url: str, part: Path) -> None:
     """
     for attempt in range(ATTEMPTS):
         try:
-            with requests.get(url, stream=True, timeout=TIMEOUTS, headers=AS_IS) as answer:
+            with requests.get(
+                url, stream=True, timeout=TIMEOUTS, headers=AS_IS, verify=authorities()[1]
+            ) as answer:
                 answer.raise_for_status()
                 size = int(answer.headers.get("Content-Length", 0)) or None
                 with part.open("wb") as file, Progress(f"fetch {url}", size, in_bytes=True) as bar:
@@ -182,11 +256,19 @@ def download(url: str, part: Path) -> None:
         # A ValueError says that a host's name is impossible, or a length no number.
         except (requests.RequestException, HTTPError, ValueError) as error:
             why, may_pass = explain(error)
-            if not may_pass:
+            if not may_pass and not isinstance(error, requests.ConnectionError):
                 raise UnavailableError(why) from None
-            if attempt == ATTEMPTS - 1:
+            if not may_pass or attempt == ATTEMPTS - 1:
                 raise UnreachableError(why) from None
             time.sleep(PAUSE * 2**attempt)
+
+
+def authorities() -> tuple[str, str]:
+    """The variable of requests or OpenSSL that says whom to trust, and what it names."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        if os.path.exists(os.environ.get(name, "")):  # noqa: PTH110 - Path("") is a folder
+            return name, os.environ[name]
+    return "SSL_CERT_FILE", certifi.where()
 
 
 def pieces(answer: requests.Response) -> Iterator[bytes]:
@@ -216,8 +298,21 @@ def pieces(answer: requests.Response) -> Iterator[bytes]:
 def explain(error: requests.RequestException | HTTPError | ValueError) -> tuple[str, bool]:
     """Why a download failed, in a few words, and whether another attempt may succeed."""
     match error:
+        case requests.HTTPError(response=requests.Response(status_code=407)):
+            return f"{THE_PROXY} (HTTP 407)", False
         case requests.HTTPError(response=requests.Response(status_code=status)):
             return f"HTTP {status}", status == 429 or status >= 500
+        case requests.exceptions.SSLError():
+            root = cause(error)
+            if getattr(root, "verify_code", 0) not in UNKNOWN_AUTHORITY:
+                return f"TLS: {root}", True
+            return (
+                f"its certificate is not trusted here: {authorities()[0]} must name a file with "
+                "the certificates of the authority, or of the proxy that opens connections",
+                False,
+            )
+        case requests.exceptions.ProxyError():
+            return f"{THE_PROXY} ({cause(error)})", True
         case requests.Timeout() | ReadTimeoutError():
             return "no answer in time", True
         case requests.ConnectionError():
@@ -226,3 +321,10 @@ def explain(error: requests.RequestException | HTTPError | ValueError) -> tuple[
             return "the answer broke off", True
         case _:
             return f"{type(error).__name__}: {error}", False
+
+
+def cause(error: BaseException) -> BaseException:
+    """The first cause of an error."""
+    while deeper := error.__cause__ or error.__context__:
+        error = deeper
+    return error

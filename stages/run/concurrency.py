@@ -24,7 +24,7 @@ def at_once() -> int:
         If $FIT_PROCESSES is no whole number above zero.
     """
     given = os.environ.get(PROCESSES)
-    if given is None:
+    if not given:
         return joblib.cpu_count()
     if not given.isdecimal() or int(given) < 1:
         raise UserError(f"{PROCESSES} is {given!r}, but must be a whole number above 0.")

@@ -14,6 +14,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from stages.run.proc import lines
+
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 LOOK_AGAIN = 0.5  # seconds
 
@@ -36,7 +38,7 @@ def end_children() -> None:
     """Terminate the processes that this one started; on Linux even those that are just starting."""
     children = {process.pid for process in multiprocessing.active_children() if process.pid}
     for listed in Path("/proc/self/task").glob("*/children"):
-        children |= {int(child) for child in listed.read_text().split()}
+        children |= {int(child) for child in " ".join(lines(listed)).split()}
     for child in children:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGTERM)
@@ -67,7 +69,7 @@ def end_with_shell() -> None:
     """
     if sys.platform == "linux":
         shell = os.getppid()
-        arguments = Path(f"/proc/{shell}/cmdline").read_text().split("\0")
+        arguments = "\n".join(lines(Path(f"/proc/{shell}/cmdline"))).split("\0")
         if " ".join(sys.orig_argv) in arguments:
             threading.Thread(target=_end_without, args=(shell, _parent(shell)), daemon=True).start()
 
@@ -80,4 +82,6 @@ def _end_without(shell: int, parent: int) -> None:
 
 
 def _parent(process: int) -> int:
-    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    """Number of a process's parent; 0 if the process is gone."""
+    told = " ".join(lines(Path(f"/proc/{process}/stat"))) or ") - 0"
+    return int(told.rpartition(")")[2].split()[1])

@@ -7,6 +7,7 @@ begins.
 
 import ctypes
 import os
+import re
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from stages.errors import UserError
+from stages.run.proc import lines
 
 SELF = Path("/proc/self")
 MARGIN, MARGIN_BYTES = 1.02, 12_000_000  # for what is too small to reckon
@@ -126,17 +128,20 @@ def groups(process: Path = SELF) -> Iterator[tuple[str, Path]]:
         May not exist: a container does not see the groups around it.
     """
     paths = {}
-    for line in _lines(process / "cgroup"):
-        _, controllers, path = line.split(":", 2)
+    for line in lines(process / "cgroup"):
+        controllers, _, path = line.partition(":")[2].partition(":")
         if not controllers:
             paths["cgroup2"] = path
         elif "memory" in controllers.split(","):
             paths["cgroup"] = path
-    for line in _lines(process / "mountinfo"):
+    for line in lines(process / "mountinfo"):
         mount, _, kind = line.partition(" - ")
-        root, top = mount.split()[3:5]
-        system, _, options = kind.split()
-        if system == "cgroup2" or (system == "cgroup" and "memory" in options.split(",")):
+        # One space ends a field, which may be empty: the system writes spaces in names as \\040.
+        system, options = kind.split(" ")[0], kind.split(" ")[-1]
+        limits = system == "cgroup2" or (system == "cgroup" and "memory" in options.split(","))
+        places = mount.split(" ")[3:5]
+        if limits and system in paths and len(places) == 2:
+            root, top = (_OCTAL.sub(lambda octal: chr(int(octal[1], 8)), path) for path in places)
             # A container may see only its own group, mounted as if it were the topmost.
             group = Path(os.path.normpath(paths[system]))
             inside = group.relative_to(root) if group.is_relative_to(root) else Path()
@@ -144,22 +149,21 @@ def groups(process: Path = SELF) -> Iterator[tuple[str, Path]]:
                 yield system, Path(top, folder)
 
 
-def _lines(file: Path) -> list[str]:
-    """Lines of a file; none if there is no such file, as on a system without groups."""
-    return file.read_text().splitlines() if file.is_file() else []
+_OCTAL = re.compile(r"\\([0-7]{3})")  # as the system writes a space in a path, and what ends lines
 
 
 def _left(kind: str, group: Path) -> float:
     """Bytes that a control group may still take; infinitely many if it has no limit."""
     limits, use, cached = GROUPS[kind]
-    least = min(map(_bytes, (group / name for name in limits)))
-    if least == float("inf"):
+    none = float("inf")
+    least = min(_number("".join(lines(group / name)), none) for name in limits)
+    if least == none:
         return least
-    counted = dict(line.split() for line in _lines(group / "memory.stat"))
-    return least - _bytes(group / use) + sum(int(counted[name]) for name in cached)
+    used = _number("".join(lines(group / use)), 0)
+    counted = dict(line.partition(" ")[::2] for line in lines(group / "memory.stat"))
+    return least - used + sum(_number(counted.get(name, ""), 0) for name in cached)
 
 
-def _bytes(file: Path) -> float:
-    """A number of bytes; infinitely many if there is no file, or it says `max`."""
-    (text,) = _lines(file) or ["max"]
-    return float("inf") if text == "max" else float(text)
+def _number(text: str, otherwise: float) -> float:
+    """The number that a text is; another one if it is none, as `max`."""
+    return float(text) if text.isdecimal() else otherwise

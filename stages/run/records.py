@@ -13,12 +13,10 @@ import ast
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +31,6 @@ from stages.run.terminal import say
 
 VARIABLE = "FIT_RECORD"
 FOLDER = Path(".dvc/tmp/fits")
-LOCK = Path("requirements/pipeline.txt")
 LARGEST = 200_000_000  # bytes; a record that is larger is emptied
 BLOCK = 4096  # bytes that a small file takes on most disks
 LEARN = "stages.learn"
@@ -41,7 +38,7 @@ LEARN = "stages.learn"
 # As this process loads them: a file that is changed later is not what computes here.
 SOURCES = {
     f"{LEARN}.{file.stem}": file.read_bytes()
-    for file in (Path(__file__).parents[1] / "learn").glob("*.py")
+    for file in (Path(__file__).parents[1] / "learn").glob("[!.]*.py")  # no lock of an editor
 }
 
 
@@ -206,9 +203,8 @@ NO_RECORD = Record("", None)
 def of_this_clone(title: str) -> Record:
     """The record of this clone, for a stage.
 
-    It knows and keeps nothing where $FIT_RECORD is off, outside of a DVC project, where this
-    machine cannot promise the same bytes, and where other packages are installed than the lock
-    file names.
+    It knows and keeps nothing where $FIT_RECORD is off, outside of a DVC project, and where this
+    machine cannot promise the same bytes.
 
     Raises
     ------
@@ -219,9 +215,6 @@ def of_this_clone(title: str) -> Record:
     if given not in (None, "", "off"):
         raise UserError(f"{VARIABLE} is {given!r}, but must be off, or not set.")
     if given == "off" or not SAME_BYTES:
-        return Record(title, None)
-    if other := _other_packages():
-        say(f"{title}: the record of fits is not used, as {LOCK} names other packages: {other}")
         return Record(title, None)
     folder = Path(os.environ.get("DVC_ROOT", "")) / FOLDER
     if not folder.parents[1].is_dir():
@@ -256,13 +249,6 @@ def _imported(source: bytes) -> list[str]:
         elif isinstance(node, ast.ImportFrom):
             names += [f"{node.module}", *(f"{node.module}.{alias.name}" for alias in node.names)]
     return [name for name in names if name in SOURCES]
-
-
-def _other_packages() -> str:
-    """What is installed of the packages that compute, where it is not what the lock file names."""
-    locked = dict(re.findall(r"^([\w-]+)==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE))
-    versions = {package: metadata.version(package) for package in arithmetic.PACKAGES}
-    return ", ".join(f"{p} {v}" for p, v in versions.items() if v != locked.get(p))
 
 
 def _size(folder: Path) -> int:

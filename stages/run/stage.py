@@ -15,7 +15,7 @@ from collections.abc import Callable
 from stages import SAME_BYTES
 from stages.errors import UserError
 from stages.files import settings
-from stages.run import repository
+from stages.run import gate, repository
 from stages.run.lifetime import end_children, end_with_parent
 from stages.run.terminal import last_words, say
 
@@ -32,10 +32,12 @@ def run(stage: Callable[[settings.Settings], None]) -> None:
     """
 
     def warn_and_run(params: settings.Settings) -> None:
+        gate.check_experiment()
         for sentence in repository.not_in_git():
             say(f"{sentence}.")
         stage(params)
 
+    end_with_parent()
     run_tool(warn_and_run, _leave_at_interrupt)
 
 
@@ -43,7 +45,6 @@ def run_tool(
     tool: Callable[[settings.Settings], None], begin: Callable[[], None] = lambda: None
 ) -> None:
     """Run a program that starts programs itself: after Ctrl-C it waits for their end."""
-    end_with_parent()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for letters that the terminal lacks
     try:

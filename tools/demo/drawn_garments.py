@@ -2,18 +2,19 @@
 
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from stages.errors import UserError
-from stages.files import artifacts, garments
+from stages.files import artifacts
 from stages.files.keys import flat
+from stages.run import gate
 from stages.run.terminal import print_table, say
+from tools.shared import scratch
 from tools.shared.environment import use_this_python
+from tools.shared.git import check_out, commit_of
 from tools.shared.params import set_params
 
 RESULTS = Path("dvc_plots/demo")
-FOLDER = "data/drawn-garments"  # where params.yaml expects the drawn images
 
 # Small enough to run in two minutes, large enough for meaningful pictures.
 PARAMS = {
@@ -28,12 +29,12 @@ PARAMS = {
 
 def run() -> None:
     """Run the pipeline on drawn garments, copy the results to `RESULTS`, print the metrics."""
+    gate.check_repository()
     use_this_python()
-    with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder, "demo")
+    with scratch.folder("demo-") as folder:
+        clone = folder / "demo"
         try:
-            subprocess.run(["git", "clone", "--quiet", ".", str(clone)], check=True)
-            garments.write(clone / FOLDER)
+            check_out(commit_of("HEAD", staged=False), clone)
             set_params(clone / "params.yaml", PARAMS)
             subprocess.run(["dvc", "repro"], cwd=clone, check=True)
         except subprocess.CalledProcessError as error:
