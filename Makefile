@@ -21,6 +21,8 @@
 # make lock     write exact versions and hashes: requirements/*.in -> requirements/*.txt
 
 PYTHON ?= python3
+# With these, Python would find other packages than those of .venv, or none of this project.
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 # Programs of the environment are called by their path: not every make searches a PATH of its own.
 IN := .venv/bin/python
 WITH := @$(PYTHON) -m tools.install
@@ -55,7 +57,7 @@ verify:
 
 full:
 	$(WITH) pipeline
-	@$(IN) -m tools.bench.full
+	@$(IN) -m tools.full
 
 demo:
 	$(WITH) pipeline

@@ -61,10 +61,10 @@ OF_UV = re.compile(
 # What would have a Python, pip or uv work somewhere else.
 ELSEWHERE = re.compile("PYTHON|PIP_|UV_|VIRTUAL_ENV|CONDA_|__PYVENV")
 
-# Prints whether an environment is one of this Python, and what it lacks of each lock file.
+# Prints whether an environment is whole, and what it lacks of each lock file.
 ASK = r"""
-import json, sys, sysconfig
-from importlib.metadata import PackageNotFoundError, version
+import csv, json, os, sys, sysconfig
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 def is_lacking(line):
@@ -73,9 +73,14 @@ def is_lacking(line):
     if requirement.marker and not requirement.marker.evaluate():
         return False
     try:
-        return version(requirement.name) not in requirement.specifier
+        package = distribution(requirement.name)
     except PackageNotFoundError:
         return True
+    record = csv.reader((package.read_text("RECORD") or "").splitlines())
+    files = [row[0] for row in record if not row[0].endswith(".pyc")]
+    if not files or not all(os.path.exists(package.locate_file(file)) for file in files):
+        damaged.append(requirement.name)
+    return package.version not in requirement.specifier
 
 def lacking(lock):
     lines = Path(lock).read_text(encoding="utf-8").splitlines()
@@ -86,8 +91,10 @@ def lacking(lock):
         pass
     return [line.split("==")[0] for line in lines]
 
-whole = sys.version_info >= (3, 11) and Path(sysconfig.get_path("purelib")).is_dir()
-print(json.dumps([whole, [lacking(lock) for lock in sys.argv[1:]]]))
+damaged = []
+packages = [lacking(lock) for lock in sys.argv[1:]]
+there = sys.version_info >= (3, 11) and Path(sysconfig.get_path("purelib")).is_dir()
+print(json.dumps([there and not damaged, packages]))
 """
 
 
@@ -101,8 +108,8 @@ def make(venv: Path, locks: list[Path]) -> Path:
     Parameters
     ----------
     venv
-        Its folder. What it holds besides stays. Where it was moved or copied here, or its Python
-        is gone or another, it is made anew, with the same lock files.
+        Its folder. What it holds besides stays. Where it was moved or copied here, its Python is
+        gone or another, or files of a package are gone, it is made anew, with the same lock files.
     locks
         With versions and hashes.
 
@@ -121,6 +128,8 @@ def make(venv: Path, locks: list[Path]) -> Path:
     if missing is None:
         locks = [*locks, *(lock for lock in held(venv) if lock not in locks)]
         print(f"Setting up {venv}", flush=True)
+        if venv.is_file():
+            raise InstallError(f"{venv} is a file, in the place of the environment: rename it.")
         if venv.is_symlink():  # what it leads to is somebody's own
             venv.unlink()
         if not run([sys.executable, "-m", "venv", "--clear", str(venv)], clean()):

@@ -15,6 +15,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import stages  # noqa: F401 - before any package is loaded
+
+# isort: split
 import vl_convert
 from ruamel.yaml import YAML
 

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dvc.exceptions import DvcException
+from pygit2 import GitError
 from ruamel.yaml.error import YAMLError
 
 from stages.errors import UserError
 from stages.files import artifacts
+from stages.run import gate
 from stages.run.terminal import say
 from tools.pages import markdown, web
 from tools.pages.blocks import Block
@@ -28,12 +30,13 @@ def run(program: Callable[[], None]) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # the terminal may lack characters of a name
     try:
+        gate.check_repository()
         program()
     except UserError as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"A file could not be read or written: {error}.")
-    except (DvcException, YAMLError, ValueError, LookupError) as error:
+    except (DvcException, GitError, YAMLError, ValueError, LookupError) as error:
         message = " ".join(str(error).split())
         sys.exit(
             f"The results cannot be read ({type(error).__name__}: {message}): "

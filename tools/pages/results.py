@@ -92,6 +92,7 @@ def commit_of(name: str | None) -> str:
         If no revision or experiment has this name, or if several experiments do.
     """
     if name is None:
+        git.refuse_conflicts()
         with Repo() as repo:
             return git.commit_of_workspace(WORKSPACE, pipeline.kept_in_git(repo))
     try:
@@ -140,6 +141,7 @@ class Results:
     def __init__(self, name: str | None, commit: str = "") -> None:
         self.name = name or WORKSPACE
         self.commit = commit or commit_of(name)
+        git.bring(self.commit)
 
     def content(self, path: str) -> bytes | None:
         """Read a file of the revision; None if there is none."""
@@ -171,7 +173,7 @@ class Results:
     @cached_property
     def stages(self) -> dict[str, Any]:
         """Entry of each stage in dvc.lock."""
-        stages: dict[str, Any] = YAML(typ="safe").load(self.needed("dvc.lock"))["stages"]
+        stages: dict[str, Any] = YAML(typ="safe").load(self.needed(pipeline.LOCK))["stages"]
         return stages
 
     def outs(self, folder: str) -> list[str]:
@@ -351,7 +353,7 @@ def plots(revisions: Sequence[Results]) -> dict[str, dict[str, Any]]:
         options = ["--json", "--out", folder]
         done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"dvc plots diff: {done.stderr.strip().splitlines()[-1]}")
+        raise UserError(f"dvc plots diff: {done.stderr.strip()}")
     answer = done.stdout
     for results in revisions:
         answer = answer.replace(results.commit, json.dumps(results.name)[1:-1])

@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
 from stages.errors import UserError
-from stages.files import models, prepared
+from stages.files import conflicts, models, prepared
 from stages.learn import images, one_against_one
 from stages.learn.images import Bytes, Labels
 from stages.learn.kernels import Floats
@@ -49,9 +49,11 @@ def load(name: str) -> Trained:
     UserError
         If the model is missing or its hash differs.
     """
+    text = ""
     path, about_data = Path(f"models/{name.replace('-', '_')}.skops"), Path("metrics/data.json")
     try:
-        stages = YAML(typ="safe").load(LOCK.read_text(encoding="utf-8"))["stages"]
+        text = LOCK.read_text(encoding="utf-8")
+        stages = YAML(typ="safe").load(text)["stages"]
         hashes = {out["path"]: out["md5"] for stage in stages.values() for out in stage["outs"]}
         fitted_to = {
             dep["md5"]
@@ -66,18 +68,20 @@ def load(name: str) -> Trained:
         raise UserError(
             f"{LOCK} is missing here: run from the project, after `dvc repro`."
         ) from None
-    # The file is no YAML, has conflict marks of Git, or lacks a stage that has not run.
+    # The file is no YAML, or lacks a stage that has not run.
     except Exception:
+        if conflicts.MARK.search(text):
+            raise UserError(f"{LOCK}: {conflicts.CONFLICT}") from None
         raise UserError(
             f"{LOCK} has no results of `prepare` or of the model. Run `dvc repro` first."
         ) from None
     _content(path, hashes.get(str(path)), "dvc checkout --force")
-    text = _content(about_data, hashes.get(str(about_data)), "git restore")
+    described = _content(about_data, hashes.get(str(about_data)), "git restore")
     if fitted_to != {hashes[str(prepared.FOLDER)]}:
         raise UserError(
             f"{path} was fitted to a different dataset than the one in {LOCK}. Run `dvc repro`."
         )
-    height, width = map(int, json.loads(text)["image_shape"].split("x"))
+    height, width = map(int, json.loads(described)["image_shape"].split("x"))
     return Trained(labels, (height, width), models.read(path, KINDS[name], height * width))
 
 

@@ -9,10 +9,14 @@ from functools import cache
 from pathlib import Path
 
 from stages.errors import UserError
+from stages.files import conflicts
 
 A_COMMITTER = {
     f"GIT_{who}_{what}": "verify" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
 }
+# Where a conflict of a merge may be, and DVC says nothing of it.
+TEXTS = ("dvc.lock", "dvc.yaml", "params.yaml", "metrics", "plots")
+NOBODYS = ("-c", f"core.excludesFile={os.devnull}")  # no ignore file of a person
 
 
 def git(*command: str, folder: Path | None = None, variables: dict[str, str] | None = None) -> str:
@@ -35,15 +39,19 @@ def git(*command: str, folder: Path | None = None, variables: dict[str, str] | N
         check=False,
     )
     if done.returncode:
-        raise UserError(f"git {command[0]}: {done.stderr.strip().splitlines()[-1]}")
+        raise UserError(f"git {command[0]}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
 def commit_of(revision: str, staged: bool) -> str:
     """Return the commit that a revision names, or a new commit of what is staged, on no branch."""
     if staged:
+        refuse_conflicts()
         return commit_of_index("staged")
-    return git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    try:
+        return git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    except UserError as error:
+        raise UserError(f"{revision} is no revision here. {error}") from None
 
 
 def commit_of_index(message: str, variables: dict[str, str] | None = None) -> str:
@@ -65,9 +73,32 @@ def commit_of_workspace(message: str, paths: Iterable[str]) -> str:
     with tempfile.TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
         shutil.copy(git("rev-parse", "--git-path", "index"), index["GIT_INDEX_FILE"])
-        git("add", "--update", ":/", variables=index)
-        git("add", *(path for path in paths if Path(path).exists()), variables=index)
+        git(*NOBODYS, "add", "--update", ":/", variables=index)
+        git(*NOBODYS, "add", *(path for path in paths if Path(path).exists()), variables=index)
         return commit_of_index(message, index)
+
+
+def refuse_conflicts(commit: str = "") -> None:
+    """Refuse conflicts of a merge in a commit, else in the index and the workspace.
+
+    Raises
+    ------
+    UserError
+        If there are any; names the files.
+    """
+    unmerged = "" if commit else git("ls-files", "--unmerged")
+    where = ([commit] if commit else []) + ["--", *TEXTS]
+    command = ["git", "grep", "--no-color", "-lE", conflicts.MARK.pattern, *where]
+    marked = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    if names := [*unmerged.splitlines(), *marked.splitlines()]:
+        paths = {name.split("\t")[-1].removeprefix(f"{commit}:") for name in names}
+        raise UserError(f"{', '.join(sorted(paths))}: {conflicts.CONFLICT}")
+
+
+def bring(commit: str) -> None:
+    """Have all files of a commit here, without conflicts: a partial clone lacks some of them."""
+    git("archive", f"--output={os.devnull}", "--format=tar", commit)
+    refuse_conflicts(commit)
 
 
 @cache
@@ -93,7 +124,8 @@ def changed_since(text: str, file: str, commit: str, folder: str) -> list[str]:
     -------
     Paths within the folder; empty if no branch of this clone has such a commit.
     """
-    commits = git("log", "--all", "--format=%H", f"-S{text}", "--", file).split()
+    log = ("log", "--all", "--no-show-signature", "--format=%H")
+    commits = git(*log, f"-S{text}", "--", file).split()
     if not commits:
         return []
     names = git("diff", "-z", "--name-only", "--no-renames", commits[-1], commit, "--", folder)

@@ -30,12 +30,10 @@ PACKAGES = {"dvc", "joblib", "numpy", "pandas", "pillow", "scikit-learn", "scipy
 def processor() -> tuple[str, list[str]]:
     """Return the processor's name, and its instruction sets that arithmetic may use."""
     cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists():
-        return platform.processor() or platform.machine(), []
-    text = cpuinfo.read_text(encoding="utf-8")
+    text = cpuinfo.read_text(encoding="utf-8", errors="replace") if cpuinfo.exists() else ""
     model = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
     flags = re.search(r"^flags\s*: (.*)$", text, re.MULTILINE)
-    name = model[1] if model else platform.machine()
+    name = model[1] if model else platform.processor() or platform.machine()
     return name, [flag for flag in flags[1].split() if INSTRUCTIONS.match(flag)] if flags else []
 
 

@@ -18,7 +18,10 @@ does not change the workspace. Exit code 0: identical; 2: same metrics, other by
 
 import argparse
 import sys
-import tempfile
+
+import stages  # noqa: F401 - before any package is loaded
+
+# isort: split
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,14 +29,16 @@ from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from pygit2 import GitError
 from ruamel.yaml.error import YAMLError
 
 from stages.errors import UserError
 from stages.files import artifacts
-from stages.run import repository
+from stages.run import gate, repository
 from stages.run.terminal import print_table, say
+from tools.shared import scratch
 from tools.shared.arguments import Parser
-from tools.shared.git import commit_of
+from tools.shared.git import bring, commit_of
 from tools.shared.pipeline import lock_of_packages
 from tools.verify import checks, fresh_run
 from tools.verify.checks import Findings
@@ -103,8 +108,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def verify(options: argparse.Namespace) -> Verdict:
     """Run all checks and print their findings."""
+    gate.check_repository()
     commit = commit_of(options.revision or "HEAD", options.staged)
     name = "What is staged" if options.staged else f"{options.revision or 'HEAD'}, {commit[:7]}"
+    bring(commit)
     try:
         repo = Repo(".", rev=commit)
         inputs = checks.check_inputs(repo)
@@ -115,7 +122,7 @@ def verify(options: argparse.Namespace) -> Verdict:
             "2 Code, parameters and packages against dvc.lock": inputs,
             "  Files in DVC's cache against the hashes in their names": checks.check_cache(repo),
         }
-    except (DvcException, YAMLError) as error:
+    except (DvcException, GitError, YAMLError) as error:
         raise UserError(f"{name} is no revision of a DVC pipeline: {error}.") from None
     say(name)
     for title, of_check in findings.items():
@@ -123,9 +130,9 @@ def verify(options: argparse.Namespace) -> Verdict:
     rows: list[Row] = []
     machine: dict[str, Any] = {}
     if not options.quick:
-        with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-            machine = fresh_run.run_from_scratch(commit, Path(folder), options.here, options.raw)
-            rows = fresh_run.compare(repo, Repo(str(Path(folder, "project"))))
+        with scratch.folder("verify-") as folder:
+            machine = fresh_run.run_from_scratch(commit, folder, options.here, options.raw)
+            rows = fresh_run.compare(repo, Repo(str(folder / "project")))
         if options.here:
             say("Check 3 ran in the current environment, not in one built for the revision.")
         say_run(rows, machine)
