@@ -13,15 +13,20 @@ from typing import Any
 import pytest
 
 import stages  # before NumPy is loaded by a test
-from stages.files import garments, settings, sources
+from stages.files import settings, sources
 from stages.run import records
-from tools.demo import drawn_garments
 from tools.shared.params import set_params
 
 ROOT = Path(__file__).parents[1]
 
 # Tests fit what they test. Those of the record of fits use one.
 os.environ[records.VARIABLE] = "off"
+
+# The suite runs as it is written, whatever its developer has set.
+os.environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+os.environ |= {"DVC_GLOBAL_CONFIG_DIR": "/nonexistent", "DVC_SYSTEM_CONFIG_DIR": "/nonexistent"}
+for personal in ("CLICOLOR_FORCE", "FORCE_COLOR", "NO_COLOR", "PYTHONWARNINGS", "PYTEST_THEME"):
+    os.environ.pop(personal, None)
 
 # The pipeline on drawn garments in some fifteen seconds.
 SMALL = {
@@ -50,7 +55,7 @@ SMALL = {
 def clean_environment(**others: str) -> dict[str, str]:
     """Environment of a user: none of the variables that the contract sets, no mirror, no CI."""
     unset = {*stages.CONTRACT, "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_L2_SIZE", sources.MIRROR, "CI"}
-    unset |= {"PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE"}
+    unset |= {"PYTHONDONTWRITEBYTECODE"}
     kept = {name: value for name, value in os.environ.items() if name not in unset}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
     identity = {
@@ -113,7 +118,6 @@ def reproduce(folder: Path, params: dict[str, Any]) -> None:
     """Copy the project into a new folder, run it on drawn garments and commit the results."""
     folder.mkdir()
     copy_of_project(folder)
-    garments.write(folder / drawn_garments.FOLDER)
     set_params(folder / "params.yaml", params)
     run = run_in(folder)
     run("dvc", "repro")

@@ -514,8 +514,10 @@ def values(drawn: Path) -> Any:
 
 def command(folder: Path, succeeds: bool = True) -> subprocess.CompletedProcess[str]:
     """Run the stage as DVC does, in another project."""
-    stage = ("python", "-m", "stages.fetch")
-    return run_in(folder)(*stage, succeeds=succeeds, PYTHONPATH=str(ROOT))
+    shutil.copytree(ROOT / "requirements", folder / "requirements", dirs_exist_ok=True)
+    run = run_in(folder)
+    run("git", "init", "--quiet")
+    return run("python", "-m", "stages.fetch", succeeds=succeeds, PYTHONPATH=str(ROOT))
 
 
 def check_failure(folder: Path, sentence: str) -> None:
@@ -571,8 +573,8 @@ def test_the_command_fills_the_folder_and_says_what_is_there(
         pytest.param(
             "small",
             {"labels": list(garments.LABELS[:9])},
-            r"The train set has the label 9, but `labels` in params\.yaml names 9 classes, "
-            r"0 to 8\.",
+            r"The files have labels from 0 to 9, but `labels` in params\.yaml names 9 classes: "
+            r"labels are numbers that begin at 0 or 1, each with a name\.",
             id="fewer labels than in the data",
         ),
         pytest.param(

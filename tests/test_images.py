@@ -183,6 +183,19 @@ def test_four_files_that_belong_together_are_read(raw: Raw, tmp_path: Path) -> N
         np.testing.assert_array_equal(read[role], array)
 
 
+MORE_THAN_NAMES = (
+    ", but `labels` in params.yaml names 10 classes: labels are numbers that begin at 0 or 1, each "
+    "with a name."
+)
+
+
+def test_labels_that_begin_at_one_are_those_that_begin_at_zero(raw: Raw, tmp_path: Path) -> None:
+    changed = {role: raw[role] + np.uint8(1) for role in ("train_labels", "test_labels")}
+    read = idx.read_raw(written(raw | changed, tmp_path), len(LABELS))
+    for role in changed:
+        assert np.array_equal(read[role], raw[role])
+
+
 @FILES
 @pytest.mark.parametrize(
     ("change", "sentence"),
@@ -199,12 +212,12 @@ def test_four_files_that_belong_together_are_read(raw: Raw, tmp_path: Path) -> N
         ),
         pytest.param(
             lambda _: {"train_labels": np.where(np.arange(400) == 7, np.uint8(10), 0)},
-            "The train set has the label 10, but `labels` in params.yaml names 10 classes, 0 to 9.",
+            f"The files have labels from 0 to 10{MORE_THAN_NAMES}",
             id="a label too high",
         ),
         pytest.param(
             lambda _: {"test_labels": np.full(100, 255, np.uint8)},
-            "The test set has the label 255, but `labels` in params.yaml names 10 classes, 0 to 9.",
+            f"The files have labels from 0 to 255{MORE_THAN_NAMES}",
             id="only labels too high",
         ),
         pytest.param(

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, clean_environment, copy_of_project, run_in
+from tests.test_world import TROUBLES
 
 UV = Path(sys.executable).with_name("uv")
 INSTALL = [sys.executable, "-m", "tools.install"]
@@ -201,6 +202,7 @@ ELSEWHERE = {
 }
 
 
+@TROUBLES
 @pytest.mark.parametrize("tool", ["uv", "pip"])
 def test_a_persons_settings_send_no_package_elsewhere(
     tool: str, project: Project, tmp_path: Path
@@ -226,6 +228,7 @@ def test_neither_do_those_of_pips_own_file(place: str, project: Project, tmp_pat
     assert not (tmp_path / "elsewhere").exists()
 
 
+@TROUBLES
 @pytest.mark.parametrize("how", ["moved", "copied"])
 def test_an_environment_that_was_moved_or_copied_is_made_anew(
     how: str, project: Project, tmp_path: Path
@@ -242,6 +245,23 @@ def test_an_environment_that_was_moved_or_copied_is_made_anew(
     assert (other.folder / ".venv/bin/pip").read_text().startswith("#!")
     assert str(project.folder) not in (other.folder / ".venv/bin/pip").read_text()
     assert other.install("pipeline", "dev") == ""
+
+
+@TROUBLES
+def test_an_environment_that_lacks_files_of_a_package_is_made_anew(project: Project) -> None:
+    project.install("pipeline")
+    (module,) = project.folder.glob(".venv/lib/python*/site-packages/tiny*.py")
+    module.unlink()
+    assert project.install("pipeline") == NEW
+    assert module.exists()
+
+
+@TROUBLES
+def test_a_file_in_the_place_of_the_environment_is_named_and_stays(project: Project) -> None:
+    (project.folder / ".venv").write_text("tiny")
+    shown = project.install("pipeline", succeeds=False)
+    assert shown.endswith(".venv is a file, in the place of the environment: rename it.\n")
+    assert (project.folder / ".venv").read_text() == "tiny"
 
 
 def test_an_environment_whose_python_is_gone_is_made_anew(project: Project) -> None:

@@ -11,6 +11,7 @@ import pytest
 from stages.errors import UserError
 from stages.run import memory
 from tests.conftest import ROOT, run_in
+from tests.test_world import TROUBLES
 
 MB = 10**6
 HOST = "/machine.slice/one.scope"
@@ -92,6 +93,14 @@ def test_without_limits_what_the_machine_has_is_free(groups: str, tmp_path: Path
     (tmp_path / "cgroup").unlink()
     (tmp_path / "mountinfo").unlink()
     assert 0 < memory.free(tmp_path) <= machine.total
+
+
+@TROUBLES
+def test_what_the_system_tells_in_no_known_way_is_passed_over(tmp_path: Path) -> None:
+    odd = process(tmp_path, "\n0\n7:\n0::/a\n", "", "1 - cgroup2 x y", " - ", version_2(tmp_path))
+    group(tmp_path / "sys", max="a lot", current="little")
+    group(tmp_path / "sys/a", max=100 * MB, current="little", stat="\nactive_file\nanon x y\n")
+    assert memory.free(odd) == 100 * MB
 
 
 def test_a_limit_of_the_address_space_counts() -> None:

@@ -18,7 +18,6 @@ from stages.files.idx import read_idx
 from stages.files.sources import sha256
 from tests.conftest import Run, forget_results, results
 from tests.test_dvc_yaml import STAGES
-from tools.demo.drawn_garments import FOLDER
 from tools.shared.params import set_params
 
 
@@ -250,13 +249,14 @@ def test_a_label_in_letters_that_the_terminal_lacks_stops_nothing(project: Path,
 
 
 def test_files_of_an_old_dataset_do_not_stay_beside_the_new(project: Path, run: Run) -> None:
-    garments.write(project / FOLDER, 2500, 60)
-    digests = {path.name: sha256(path) for path in (project / FOLDER).iterdir()}
+    garments.write(project / "more", 2500, 60)
+    digests = {path.name: sha256(path) for path in (project / "more").iterdir()}
     (project / "data/raw/left-over").write_text("from before")
     set_params(
         project / "params.yaml",
         {
             "data.datasets.drawn-garments.sha256": digests,
+            "data.datasets.drawn-garments.mirrors": ["more"],
             "mlp.small_samples": 190,
             "svm.search_samples": 190,
             "kmeans.samples": 190,

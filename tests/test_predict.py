@@ -206,7 +206,7 @@ def test_a_model_of_other_images_than_the_labels_is_not_used(project: Path, run:
     ("lock", "words"),
     [
         (None, "dvc.lock is missing here: "),
-        ("<<<<<<< HEAD", "dvc.lock has no results of `prepare` or of the model. "),
+        ("<<<<<<< HEAD", "dvc.lock: a merge conflict. "),
         ("schema: '2.0'\nstages: {}", "dvc.lock has no results of `prepare` or of the model. "),
     ],
 )

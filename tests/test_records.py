@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 from stages import SAME_BYTES
 from stages.errors import UserError
 from stages.learn import clusters, draws, kernel_search, networks, scores
-from stages.run import arithmetic, fits, records
+from stages.run import fits, records
 from stages.run.records import Record
 from tests.conftest import ROOT, Run, clean_environment, results, run_in
 from tools.shared.params import set_params
@@ -242,20 +242,6 @@ def test_outside_of_a_dvc_project_nothing_is_kept(
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "elsewhere"))
     assert not clone.keeps()
     assert not (tmp_path / "elsewhere").exists()
-
-
-def test_where_other_packages_are_installed_nothing_is_kept_and_a_line_says_which(
-    clone: InClone,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    lock = (ROOT / records.LOCK).read_text().replace("\nscipy==", "\nscipy==0")
-    (tmp_path / "lock.txt").write_text(lock)
-    monkeypatch.setattr(records, "LOCK", tmp_path / "lock.txt")
-    assert not clone.keeps()
-    scipy = arithmetic.description()["scipy"]
-    assert f"names other packages: scipy {scipy}\n" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("clone")

@@ -219,7 +219,7 @@ def test_the_findings_can_be_had_as_json(project: Path, check: Verify) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["v9"], "git rev-parse: .+"),  # what is wrong, Git says, or Python's own parser
+        (["v9"], "v9 is no revision here. git rev-parse: .+"),  # as Git says
         (["--output=x"], "verify: .*--output=x.*"),
         (["HEAD", "--staged"], r"verify: give either REV or --staged, not both\."),
         (["--raw", "nowhere"], r"verify: --raw: nowhere is no folder\."),

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+import stages
 from tests.conftest import ROOT, clean_environment, copy_of_project, forget_results, results
 from tests.processes import ENOUGH, blocks_interrupts, members, stage_in, wait_until
 from tests.proofs.conftest import tool
@@ -385,6 +386,8 @@ def test_a_worker_that_computes_with_something_else_is_refused(
         metadata = other / "joblib-0.0.1.dist-info/METADATA"
         metadata.parent.mkdir()
         metadata.write_text("Metadata-Version: 2.1\nName: joblib\nVersion: 0.0.1\n")
+        # `tools.worker` itself would not start there.
+        command, environment = plain, {"PYTHONPATH": str(other), **stages.CONTRACT}
     elif differs == "arithmetic":
         command = f"{plain} --preload numpy"
         environment = {"PYTHONPATH": str(other), "OPENBLAS_CORETYPE": "Sandybridge"}

@@ -122,7 +122,7 @@ def newest(tmp_path: Path) -> Iterator[Newest]:
     for name in NEWEST:
         folder, environment = tmp_path / name, tmp_path / f"environment-{name}"
         folder.mkdir()
-        done = install(name, folder)
+        done = install(name, folder, "git")
         why = done.returncode and reason(done.stdout)
         if not why:
             try:
