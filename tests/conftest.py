@@ -55,7 +55,7 @@ SMALL = {
 def clean_environment(**others: str) -> dict[str, str]:
     """Environment of a user: none of the variables that the contract sets, no mirror, no CI."""
     unset = {*stages.CONTRACT, "NPY_ENABLE_CPU_FEATURES", "OPENBLAS_L2_SIZE", sources.MIRROR, "CI"}
-    unset |= {"PYTHONDONTWRITEBYTECODE"}
+    unset.add("PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if name not in unset}
     path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
     identity = {

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import create_server
@@ -62,6 +62,19 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Keep quiet."""
+
+
+@contextmanager
+def served(server: ThreadingHTTPServer) -> Iterator[ThreadingHTTPServer]:
+    """Serve until the end of the block."""
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 Answer = Callable[[Handler], None]
@@ -240,11 +253,8 @@ def mirror(drawn: Path) -> Iterator[Mirrors]:
     with ExitStack() as ends:
 
         def start(answer: Answer) -> Mirror:
-            server = ends.enter_context(Mirror(drawn, answer))
-            thread = Thread(target=server.serve_forever, args=(0.01,))
-            thread.start()
-            ends.callback(thread.join)
-            ends.callback(server.shutdown)
+            server = Mirror(drawn, answer)
+            ends.enter_context(served(server))
             ends.callback(server.ended.set)
             return server
 

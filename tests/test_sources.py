@@ -6,19 +6,16 @@ import re
 import shutil
 import ssl
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
 
 from stages.files import garments, idx, settings, sources
 from tests.conftest import Run
-from tests.test_fetch import Mirror, contents, refusal, source, whole
+from tests.test_fetch import Mirror, contents, refusal, served, source, whole
 from tests.test_world import TROUBLES
 from tools.shared.params import set_params
 
@@ -45,19 +42,6 @@ def nobodys_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv(sources.MIRROR, raising=False)
     monkeypatch.setattr(sources, "PAUSE", 0)
-
-
-@contextmanager
-def served(server: ThreadingHTTPServer) -> Iterator[ThreadingHTTPServer]:
-    """Serve until the end of the block."""
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class Refusing(BaseHTTPRequestHandler):

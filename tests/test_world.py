@@ -95,7 +95,6 @@ def test_a_shallow_clone_says_what_dvc_would_lose_before_anything_is_computed(
     if "--queue" in how:
         run("dvc", *how, *change)
         run("dvc", "queue", "start")
-        task = ""
         while "Failed" not in (status := run("dvc", "queue", "status").stdout):
             assert "Success" not in status
             time.sleep(0.5)
@@ -295,7 +294,7 @@ def test_settings_of_a_person_stop_nothing(person: Path, home: Path, run: Run) -
     ("command", "path"),
     [
         ("predict svm plots/mistakes.png", "dvc.lock"),
-        *((f"{command}", path) for command in ("report", "review HEAD~1") for path in HELD),
+        *((command, path) for command in ("report", "review HEAD~1") for path in HELD),
         *(("verify --quick --staged", path) for path in ("dvc.lock", "params.yaml")),
     ],
 )

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from stages.files import sources
 from tests.conftest import ROOT, Run, forget_results, results, run_in
+from tests.processes import wait_until
 from tests.proofs.conftest import tool
 from tests.test_world import TROUBLES, said
 from tools.shared.params import set_params
@@ -73,9 +73,8 @@ def mounted(folder: Path, *options: str) -> subprocess.Popen[bytes]:
     shown.mkdir()
     command = [tool("disorderfs"), "-f", "--shuffle-dirents=no", *options, str(folder), str(shown)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while not shown.is_mount():
-        assert server.poll() is None
-        time.sleep(0.05)
+    wait_until(lambda: shown.is_mount() or server.poll() is not None)
+    assert server.poll() is None
     return server
 
 
