@@ -28,7 +28,7 @@ from stages.run.proc import lines
 
 # What the libraries and Python read from the environment, by the beginnings of the names: it can
 # change a result or break a run, so no program inherits it. A notebook sets MPLBACKEND.
-SET_HERE = (
+UNSET = (
     *("BLIS_", "GOMP_", "GOTO_", "KMP_", "MKL_", "OMP_", "OPENBLAS_", "VECLIB_"),
     *("NPY_", "NUMPY_", "PANDAS_", "SCIPY_", "SKLEARN_"),
     *("JOBLIB_", "LOKY_", "MATPLOTLIBRC", "MPLBACKEND", "PYTHONWARNINGS", "SOURCE_DATE_EPOCH"),
@@ -45,7 +45,7 @@ if STAGE or any(argument.startswith("tools.") for argument in sys.orig_argv):
             f"{sys.executable} {other}: activate the project's environment "
             "(`. .venv/bin/activate`) and unset PYTHONPATH, or run `make`."
         )
-    for name in [name for name in os.environ if name.startswith(SET_HERE) and name not in KEPT]:
+    for name in [name for name in os.environ if name.startswith(UNSET) and name not in KEPT]:
         del os.environ[name]
     # PYTHONWARNINGS=error would make errors of other packages' warnings, here and in each process.
     sys.warnoptions[:] = [o for o in sys.warnoptions if not o.lstrip().startswith("e")]

@@ -147,23 +147,24 @@ def bring(place: str, name: str, digest: str, folder: Path) -> None:
         If the source does not have it, or not whole, or with another SHA-256.
     """
     part, packed = folder / f".{name}.part", name.endswith(".gz")
-    why: UnavailableError | None = None
+    reasons: list[UnavailableError] = []  # the one that says most first
     try:
         for stored in [name] if packed else [name, f"{name}.gz"]:
             try:
                 get(place, stored, part)
             except UnavailableError as reason:
-                if why is None and isinstance(reason, UnreachableError):
+                if not reasons and isinstance(reason, UnreachableError):
                     raise
-                why = why or reason
+                reasons.append(reason)
                 continue
             if stored != name:
                 unpack(part)
             if sha256(part) == digest:
                 part.replace(folder / name)
                 return
-            why = UnavailableError(f"{stored} has another SHA-256 there{INSIDE if packed else ''}")
-        raise why or UnavailableError(name)
+            wrong = UnavailableError(f"{stored} has another SHA-256 there{INSIDE * packed}")
+            reasons.insert(0, wrong)
+        raise reasons[0]
     finally:
         part.unlink(missing_ok=True)
 

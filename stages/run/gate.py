@@ -23,7 +23,7 @@ def check() -> None:
         If a stage would fail.
     """
     concurrency.at_once_here()
-    records.of_this_clone("fetch")
+    records.is_off()
     check_repository()
     if _git("config", "--type=bool", "--default=false", "format.signoff") == "true":
         say(

@@ -22,6 +22,7 @@ from stages.run.proc import lines
 SELF = Path("/proc/self")
 MARGIN, MARGIN_BYTES = 1.02, 12_000_000  # for what is too small to reckon
 M_ARENA_MAX = -8  # <malloc.h>
+OCTAL = re.compile(r"\\([0-7]{3})")  # as the system writes a space in a path, and what ends lines
 
 # Files of a control group, by the kind of its file system: its limits, its use, and the part of
 # the use that is cached files, which the system drops when memory is short.
@@ -141,15 +142,12 @@ def groups(process: Path = SELF) -> Iterator[tuple[str, Path]]:
         limits = system == "cgroup2" or (system == "cgroup" and "memory" in options.split(","))
         places = mount.split(" ")[3:5]
         if limits and system in paths and len(places) == 2:
-            root, top = (_OCTAL.sub(lambda octal: chr(int(octal[1], 8)), path) for path in places)
+            root, top = (OCTAL.sub(lambda octal: chr(int(octal[1], 8)), path) for path in places)
             # A container may see only its own group, mounted as if it were the topmost.
             group = Path(os.path.normpath(paths[system]))
             inside = group.relative_to(root) if group.is_relative_to(root) else Path()
             for folder in (inside, *inside.parents):
                 yield system, Path(top, folder)
-
-
-_OCTAL = re.compile(r"\\([0-7]{3})")  # as the system writes a space in a path, and what ends lines
 
 
 def _left(kind: str, group: Path) -> float:

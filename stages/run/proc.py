@@ -10,7 +10,6 @@ def lines(file: Path) -> list[str]:
     The system may write any byte into a path, and only a line feed ends a line.
     """
     try:
-        content = os.fsdecode(file.read_bytes())
+        return [line for line in os.fsdecode(file.read_bytes()).split("\n") if line]
     except OSError:
         return []
-    return [line for line in content.split("\n") if line]

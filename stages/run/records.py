@@ -200,6 +200,13 @@ def tell(what: str, known: int, count: int) -> None:
 NO_RECORD = Record("", None)
 
 
+def is_off() -> bool:
+    """Whether $FIT_RECORD is off; a UserError if it is neither that nor empty."""
+    if (given := os.environ.get(VARIABLE)) not in (None, "", "off"):
+        raise UserError(f"{VARIABLE} is {given!r}, but must be off, or not set.")
+    return given == "off"
+
+
 def of_this_clone(title: str) -> Record:
     """The record of this clone, for a stage.
 
@@ -211,10 +218,7 @@ def of_this_clone(title: str) -> Record:
     UserError
         If $FIT_RECORD is neither "off" nor empty.
     """
-    given = os.environ.get(VARIABLE)
-    if given not in (None, "", "off"):
-        raise UserError(f"{VARIABLE} is {given!r}, but must be off, or not set.")
-    if given == "off" or not SAME_BYTES:
+    if is_off() or not SAME_BYTES:
         return Record(title, None)
     folder = Path(os.environ.get("DVC_ROOT", "")) / FOLDER
     if not folder.parents[1].is_dir():
