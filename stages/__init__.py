@@ -20,11 +20,9 @@ import os
 import platform
 import signal
 import warnings
-from pathlib import Path
 
-from stages.run import packages
+from stages.run import packages, processor
 from stages.run.lifetime import end_with_parent, end_with_shell
-from stages.run.proc import lines
 
 # What the libraries and Python read from the environment, by the beginnings of the names: it can
 # change a result or break a run, so no program inherits it. A notebook sets MPLBACKEND.
@@ -76,9 +74,7 @@ INSTRUCTIONS = {
 def _same_bytes_can_be_promised() -> bool:
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return False
-    flags = " ".join(lines(Path("/proc/cpuinfo"))).split()
-    glibc = "CS_GNU_LIBC_VERSION" in os.confstr_names
-    return glibc and "avx2" in flags and "fma" in flags
+    return "CS_GNU_LIBC_VERSION" in os.confstr_names and processor.has_avx2_and_fma()
 
 
 SAME_BYTES = _same_bytes_can_be_promised()

@@ -1,5 +1,6 @@
 """Another release of Debian, another Python, another processor: the same bytes, and refusals."""
 
+import json
 import os
 import re
 import shutil
@@ -63,6 +64,40 @@ show("PNG", charts.picture("Title", [charts.Block(images[:4], list("abcd"), 2, "
 models.write(Path(sys.argv[1]), network)
 show("skops", Path(sys.argv[1]).read_bytes())
 """
+
+
+# The same in small, where other bytes are to be expected: prints errors and a silhouette.
+NEARLY = """
+import stages
+import json, warnings
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.metrics import silhouette_score
+from stages.files import garments
+from stages.learn import images, networks, one_against_one
+
+warnings.simplefilter("ignore")
+drawn, labels = garments.draw(800, 1)
+tests, actual = garments.draw(400, 2)
+labels = labels.astype(np.int64)
+network = networks.network(
+    [20], 0, solver="sgd", learning_rate_init=0.1, max_iter=40, alpha=1e-4, tol=1e-4
+)
+network = networks.fit(network, images.scaled(drawn), labels)
+svm = one_against_one.fit(
+    {"kernel": "rbf", "C": 10, "gamma": 0.01}, drawn, labels, list(garments.LABELS)
+)
+pixels = images.scaled(drawn[:300])
+clusters = KMeans(4, n_init=2, random_state=0).fit(pixels)
+print(json.dumps({
+    "same bytes": stages.SAME_BYTES,
+    "network": float(np.mean(networks.predict(network, images.scaled(tests)) != actual)),
+    "SVM": float(np.mean(one_against_one.predict(svm, tests) != actual)),
+    "silhouette": float(silhouette_score(pixels, clusters.labels_)),
+}))
+"""
+NEAR = {"network": 0.01, "SVM": 0.01, "silhouette": 1e-4}  # as README says
+EXPECT = "expect metrics close to the committed ones, not the same bytes."
 
 
 @pytest.fixture(scope="module")
@@ -259,3 +294,42 @@ def test_every_part_computes_the_same_on_another_processor(
     here, there = run(*probe).stdout, run(*probe, PATH=path).stdout
     assert len(here.splitlines()) == 6
     assert there == here
+
+
+def assert_nearly_the_same(run: Run, project: Path, python: list[str], **environment: str) -> None:
+    """Check that a Python on another kind of machine says so, and computes nearly the same."""
+    here = json.loads(run("python", "-c", NEARLY).stdout)
+    there = json.loads(run(*python, "-c", NEARLY, **environment).stdout)
+    assert [here["same bytes"], there["same bytes"]] == [True, False]
+    for what, most in NEAR.items():
+        assert abs(here[what] - there[what]) <= most, (what, here, there)
+    shown = run_in(project)(*python, "-m", "stages.fetch", **environment).stdout
+    assert EXPECT in shown
+    assert "every parameter is in order" in shown
+
+
+@pytest.mark.figure("machines that compute nearly the same")
+def test_a_processor_without_avx2_says_so_and_computes_nearly_the_same(
+    release: Path, project: Path, tmp_path: Path
+) -> None:
+    path = emulating(release, "Nehalem", tmp_path)
+    assert_nearly_the_same(run_in(ROOT), project, ["python"], PATH=path)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.figure("machines that compute nearly the same")
+def test_arm64_says_so_and_computes_nearly_the_same(
+    release: Path, project: Path, tmp_path: Path
+) -> None:
+    root, packages = tmp_path / "arm64", tmp_path / "packages"
+    options = ["--foreign", "--arch=arm64", "--variant=minbase", "--include=python3"]
+    run = run_in(ROOT)
+    run(tool("debootstrap"), *options, RELEASE, str(root))
+    for package in (root / "var/cache/apt/archives").glob("*.deb"):
+        run("dpkg-deb", "--extract", str(package), str(root))
+    (python,) = (root / "usr/bin").glob("python3.[0-9]*[0-9]")
+    platform = ["--python-platform=aarch64-manylinux_2_39", f"--python-version={python.name[6:]}"]
+    uv = ["uv", "pip", "install", "--quiet", "--require-hashes", *platform]
+    run(*uv, f"--target={packages}", "--requirement=requirements/pipeline.txt")
+    emulated = [f"{release}/usr/bin/qemu-aarch64", "-L", str(root), str(python)]
+    assert_nearly_the_same(run, project, emulated, PYTHONPATH=str(packages), FIT_PROCESSES="1")
