@@ -110,15 +110,47 @@ def test_size_place_format_and_contrast_of_a_photo_do_not_matter(
     assert photo.image.max() > 230
 
 
-def test_light_from_a_side_and_a_noisy_sensor_are_not_taken_for_a_thing(
-    drawn: Bytes, tmp_path: Path
-) -> None:
+def test_noise_of_a_jpeg_is_not_taken_for_a_thing(drawn: Bytes, tmp_path: Path) -> None:
     expected = photos.read(saved(tmp_path, enlarged(drawn[3])), SHAPE).image
-    large = np.pad(enlarged(drawn[3]) / 255, 60)
-    lit = np.linspace(195, 235, 400) * (1 - 0.8 * large)
-    noisy = lit + np.random.RandomState(1).normal(0, 4, lit.shape)
-    photo = photos.read(saved(tmp_path, noisy.clip(0, 255).astype(np.uint8)), SHAPE)
+    large = 240 - 200 * (np.pad(enlarged(drawn[3]), 60) / 255)
+    noisy = large + np.random.RandomState(1).normal(0, 2, large.shape)
+    path = saved(tmp_path, noisy.clip(0, 255).astype(np.uint8), "photo.jpg", quality=70)
+    photo = photos.read(path, SHAPE)
     assert np.abs(photo.image.astype(int) - expected).mean() < 12
+    assert photo.caution == ""
+
+
+@pytest.mark.parametrize(
+    ("sides", "caution"),
+    [
+        ([], ""),
+        (["top", "bottom"], ""),
+        (["top", "bottom", "left"], "what stands out touches 3 sides of it"),
+        (["top", "bottom", "left", "right"], "what stands out touches 4 sides of it"),
+    ],
+    ids=["none", "two", "three", "four"],
+)
+def test_a_thing_that_is_cut_off_on_three_sides_brings_a_caution(
+    sides: list[str], caution: str, tmp_path: Path
+) -> None:
+    """It lies as a cross, so that the corners show the background."""
+    picture = np.full((200, 200), 250, np.uint8)
+    rows = slice(0 if "top" in sides else 40, 200 if "bottom" in sides else 160)
+    columns = slice(0 if "left" in sides else 40, 200 if "right" in sides else 160)
+    picture[rows, 80:120] = 60
+    picture[80:120, columns] = 60
+    assert photos.read(saved(tmp_path, picture), SHAPE).caution == caution
+    assert photos.read(saved(tmp_path, picture), SHAPE, as_is=True).caution == ""
+
+
+@pytest.mark.parametrize(("side", "caution"), [(45, ""), (44, "what stands out fills 4.8% of it")])
+def test_a_thing_that_fills_less_than_a_twentieth_brings_a_caution(
+    side: int, caution: str, tmp_path: Path
+) -> None:
+    picture = np.full((200, 200), 250, np.uint8)
+    picture[60 : 60 + side, 70 : 70 + side] = 60
+    picture[70:80, 80:90] = 120
+    assert photos.read(saved(tmp_path, picture), SHAPE).caution == caution
 
 
 @pytest.mark.parametrize("brightness", [0, 128, 255])
@@ -204,7 +236,7 @@ def refused(folder: Path) -> dict[str, Path]:
     Image.effect_noise(SHAPE, 50).save(files["cut"])
     files["cut"].write_bytes(files["cut"].read_bytes()[:-200])
     Image.new("L", SHAPE, 200).save(files["blank"])
-    noise = np.random.RandomState(1).normal(200, 3, (300, 300))
+    noise = np.random.RandomState(1).normal(200, 2, (300, 300))
     Image.fromarray(noise.astype(np.uint8)).save(files["noise"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -6,8 +6,10 @@
     python -m tools.predict *.png --json          # print JSON only
     python -m tools.predict digit.png --as-is     # do not crop: the image is already framed
 
-Each image should show one thing on a plain background, light or dark, in any size, colour or grey.
-The command crops the image to the thing, scales it and raises its contrast, as in Fashion-MNIST. If
+It is for catalogue pictures, as the models know them: one whole thing on a plain background, light
+or dark, in any size, colour or grey. On photos that people take at home it is wrong two times of
+three (docs/models.md); where a picture is visibly no catalogue picture, a caution says so. The
+command crops the image to the thing, scales it and raises its contrast, as in Fashion-MNIST. If
 a file is no image, the command names it, classifies the other files and ends with exit code 1. The
 model file must have the hash in dvc.lock.
 """

@@ -69,6 +69,7 @@ def _predictions(trained: model.Trained, read: dict[Path, Photo]) -> list[dict[s
             "label": trained.labels[label],
             "score": round(score, 6),
             "read_as": photo.read_as,
+            **({"caution": photo.caution} if photo.caution else {}),
         }
         for (file, photo), label, score in zip(
             read.items(), labels.tolist(), scores.tolist(), strict=True
@@ -82,6 +83,12 @@ def _show(predictions: list[dict[str, Any]], title: str) -> None:
         [photos.printable(Path(p["file"])), p["label"], f"{p['score']:.3f}", p["read_as"]]
         for p in predictions
     ]
+    for prediction in predictions:
+        if "caution" in prediction:
+            name = photos.printable(Path(prediction["file"]))
+            say(
+                f"{name} is no catalogue picture: {prediction['caution']}. Do not trust the answer."
+            )
     if len(rows) == 1:
         ((file, label, score, read_as),) = rows
         say(f"{file}: {label}, score {score}")

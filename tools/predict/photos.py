@@ -1,9 +1,10 @@
 """Convert image files to images like the training images: bright on black.
 
-The module crops a picture to the thing that stands out from its background, scales it and centres
-it on black, as the authors of Fashion-MNIST did with photos (Xiao, Rasul and Vollgraf 2017,
-arXiv:1708.07747, section 2). It makes the brightest pixel white, because every image of
-Fashion-MNIST has a pixel of 254 or 255.
+Pictures are those of a catalogue: one whole thing on a plain background. The module crops a picture
+to the thing that stands out from its background, scales it and centres it on black, as the authors
+of Fashion-MNIST did (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747, section 2). It makes the
+brightest pixel white, because every image of Fashion-MNIST has a pixel of 254 or 255. Of other
+pictures it says that they are not such, as far as that can be seen.
 """
 
 import warnings
@@ -19,9 +20,9 @@ from stages.learn.images import WHITE, Bytes, Pixels
 # Pillow knows more formats, but passes some of them to other programs.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP")
 NEAR = 0.05 * WHITE  # pixels that differ less from the background belong to it; value of the paper
-NOISE = 5  # threshold, in multiples of the typical deviation of a background from its plane
 CORNER = 0.07  # share of a side: one pixel of an image of Fashion-MNIST
-SLOPE = 0.2 * WHITE  # a corner pixel that differs more from the others belongs to the thing
+# What is cut out of a catalogue picture is whole, and not a detail.
+TOUCHED, SMALLEST = 3, 1 / 20  # sides of the picture; share of it
 FINE = 8  # pixels of the file on a side of each pixel of the model; larger pictures are averaged
 WHITE_OF_16_BITS = 2**16 - 1
 SHADES = " .:-=+*#%@"
@@ -36,10 +37,13 @@ class Photo(NamedTuple):
         Pixels, of which 0 is background.
     read_as
         Steps of the reading, in words.
+    caution
+        Why the picture is not such as the model knows; empty if nothing says so.
     """
 
     image: Bytes
     read_as: str
+    caution: str = ""
 
 
 def read(path: Path, shape: tuple[int, int], as_is: bool = False) -> Photo:
@@ -83,10 +87,12 @@ def read(path: Path, shape: tuple[int, int], as_is: bool = False) -> Photo:
         message = getattr(error, "strerror", None) or str(error) or type(error).__name__
         reason = " ".join(message.split()).rstrip(".")
         raise UserError(f"{name} cannot be read as an image: {reason}.") from None
-    image = _bright_on_black(grey, shape, as_is or size == shape, size[0] / len(grey), steps)
+    image, caution = _bright_on_black(
+        grey, shape, as_is or size == shape, size[0] / len(grey), steps
+    )
     if not np.ptp(image):
         raise UserError(f"{name} shows nothing: no part of it stands out from its background.")
-    return Photo(image, ", ".join(steps))
+    return Photo(image, ", ".join(steps), caution)
 
 
 def printable(path: Path) -> str:
@@ -147,45 +153,49 @@ def _flattened(picture: Image.Image, colour: str) -> Pixels:
 
 def _bright_on_black(
     grey: Pixels, shape: tuple[int, int], as_is: bool, scale: float, steps: list[str]
-) -> Bytes:
-    """Crop, invert and scale a picture; all pixels are equal if it shows nothing."""
-    light, background, noise = _background(grey)
+) -> tuple[Bytes, str]:
+    """Crop, invert and scale a picture, all pixels equal if it shows nothing; also a caution."""
+    background = _background(grey)
+    light = background > WHITE / 2
     steps.append("light background, inverted" if light else "dark background")
     if as_is:
-        return _fitted(WHITE - grey if light else grey, shape)
+        return _fitted(WHITE - grey if light else grey, shape), ""
     # A thing may be darker than the background in places and brighter in others.
     thing = np.abs(grey - background)
-    thing[thing <= max(NEAR, noise)] = 0
+    thing[thing <= NEAR] = 0
     if not thing.any():
-        return np.zeros(shape, dtype=np.uint8)
+        return np.zeros(shape, dtype=np.uint8), ""
     rows, columns = (np.flatnonzero(thing.any(axis=axis)) for axis in (1, 0))
-    thing = thing[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    cut = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    thing = thing[cut]
     if thing.shape != grey.shape:
         height, width = (round(scale * side) for side in thing.shape)  # in pixels of the file
         steps.append(f"cut to {width}×{height}")
     contrast = WHITE / thing.max()
     if contrast > 1 + NEAR / WHITE:
         steps.append(f"contrast ×{contrast:.1f}")
-    return _fitted(contrast * thing, shape)
+    return _fitted(contrast * thing, shape), _caution(cut, grey.shape)
 
 
-def _background(grey: Pixels) -> tuple[bool, Pixels, float]:
-    """Return whether the background is light, its grey values, and the threshold of its noise.
+def _background(grey: Pixels) -> float:
+    """The grey value of the background: the median of the corners.
 
-    The background is a plane through the corners, because light may come from one side. The median
-    of the corners tells correctly whether the background is light for all 70,000 images of
-    Fashion-MNIST and for their inverses.
+    It tells correctly whether the background is light for all 70,000 images of Fashion-MNIST and
+    for their inverses.
     """
     axes = np.meshgrid(*(np.linspace(-1, 1, side) for side in grey.shape), indexing="ij")
-    corners = (np.abs(axes) > 1 - CORNER).all(axis=0)
-    plane = np.stack([np.ones_like(grey), *axes], axis=-1)
-    values = grey[corners]
-    median = float(np.median(values))
-    is_background = np.abs(values - median) <= SLOPE
-    slopes, *_ = np.linalg.lstsq(plane[corners][is_background], values[is_background] - median)
-    background = np.clip(median + plane @ slopes, 0, WHITE)
-    noise = NOISE * float(np.percentile(np.abs(values - background[corners]), 70))
-    return median > WHITE / 2, background, noise
+    return float(np.median(grey[(np.abs(axes) > 1 - CORNER).all(axis=0)]))
+
+
+def _caution(thing: tuple[slice, slice], whole: tuple[int, ...]) -> str:
+    """Say why a cut-out is not that of a catalogue picture; nothing if it may be."""
+    ends = [part.start == 0 for part in thing]
+    ends += [part.stop == side for part, side in zip(thing, whole, strict=True)]
+    height, width = (part.stop - part.start for part in thing)
+    share = height * width / (whole[0] * whole[1])
+    if ends.count(True) >= TOUCHED:
+        return f"what stands out touches {ends.count(True)} sides of it"
+    return f"what stands out fills {share:.1%} of it" if share < SMALLEST else ""
 
 
 def _fitted(thing: Pixels, shape: tuple[int, int]) -> Bytes:
