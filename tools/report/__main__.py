@@ -4,8 +4,8 @@
     python -m tools.report main                # the results of a branch, tag, commit or experiment
     python -m tools.report --readme            # rewrite the table of results in README.md
 
-The command writes report.md, complete without pictures, and report.html, one file with charts and
-images.
+The command writes report.md, complete without pictures, report.html, one file with charts and
+images, and a model card for each model.
 """
 
 import argparse
@@ -15,10 +15,11 @@ from pathlib import Path
 import stages  # noqa: F401 - before NumPy is loaded
 
 # isort: split
+from stages.files import artifacts
 from stages.run.terminal import say
 from tools.pages import program
 from tools.pages.results import Results
-from tools.report import findings, page
+from tools.report import cards, findings, page
 from tools.shared import generated
 from tools.shared.arguments import Parser
 
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say(str(generated.README))
     else:
         program.write(options.out, "report", page.report(results))
+        for name, card in cards.cards(results).items():
+            artifacts.write(options.out / name, card.encode())
+            say(str(options.out / name))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tools.pages.blocks import Block, Caution, Chart, Folded, Heading, Table, Text, Verdict
 from tools.pages.results import Results, plots
-from tools.report import clusters, errors, findings, models
+from tools.report import cards, clusters, errors, findings, models
 from tools.report.findings import kernel, sample_count, winner
 from tools.report.pictures import picture
 
@@ -29,6 +29,7 @@ def report(results: Results) -> list[Block]:
         *models.mistakes(results, charts),
         *clusters.clusters(results, charts),
         *clusters.number_of_clusters(results, charts),
+        *cards.folded(results),
         *original(results),
         *remaining(charts),
     ]
