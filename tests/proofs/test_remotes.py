@@ -7,21 +7,26 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from ruamel.yaml import YAML
 
 from stages.files import sources
-from tests.conftest import Run, results, run_in
+from tests.conftest import ROOT, Run, results, run_in
 from tests.processes import wait_until
 from tests.proofs.conftest import tool
 from tests.test_readme import commands
+from tests.test_sources import served
 from tests.test_verify import locked
 
 PAGE = "docs/sharing.md"
 (TO_A_FOLDER,) = commands(PAGE, "Share models and arrays")
 ((PULL, REPRO),) = commands(PAGE, "Take them from there")
+(FROM_A_SERVER,) = commands(PAGE, "From a web server")
 (THROUGH_SSH,) = commands(PAGE, "Through SSH")
 INSTALL = "python -m pip install --require-hashes -r requirements/ssh.txt"
 
@@ -139,6 +144,25 @@ def test_a_fresh_clone_pulls_through_ssh_and_computes_nothing_again(
     damage(project, server.storage)
     assert "models/svm.skops" in pull(project, tmp_path / "another", key, HOME=str(server.home))
     assert not (tmp_path / "another/models/svm.skops").exists()
+
+
+def test_a_strangers_clone_pulls_a_model_from_the_pages_that_the_workflow_publishes(
+    project: Path, run: Run, tmp_path: Path
+) -> None:
+    (job,) = YAML(typ="safe").load(ROOT / ".github/workflows/pages.yml")["jobs"].values()
+    (script,) = [step["run"] for step in job["steps"] if "site" in step.get("run", "")]
+    run("python", "-m", "tools.report")
+    run("sh", "-ec", script.replace(".venv/bin/", ""))
+    assert (project / "site/index.html").read_text() == (project / "report.html").read_text()
+    assert len(list((project / "site").glob("card-*.md"))) == 3
+    run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(project / "site"))
+    with served(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+        lines = "\n".join(FROM_A_SERVER).replace("https://OWNER.github.io/REPOSITORY", url)
+        run_in(tmp_path / "clone")("sh", "-ec", lines)
+    model = "models/svm.skops"
+    assert sources.sha256(tmp_path / "clone" / model) == sources.sha256(project / model)
 
 
 def test_a_registered_version_of_a_model_is_had_from_anywhere_without_the_project(
