@@ -1,8 +1,10 @@
 """The house stays small enough to be known: its top, its files, its commands."""
 
 import re
+import tomllib
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.conftest import ROOT, run_in
 
@@ -37,3 +39,10 @@ def test_make_help_lists_every_command_of_the_makefile_and_no_other() -> None:
     commands = {"" if target == "all" else target for target in targets.split()}
     listed = re.findall(r"^make (\w*) +\S", run_in(ROOT)("make", "help").stdout, re.MULTILINE)
     assert sorted(listed) == sorted(commands)
+
+
+def test_who_cites_the_project_names_its_version() -> None:
+    cited = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert cited["version"] == project["version"]
+    assert cited["title"] == (ROOT / "README.md").read_text(encoding="utf-8").split("\n")[0][2:]
