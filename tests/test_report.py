@@ -18,6 +18,7 @@ SECTIONS = [
     "Their mistakes",
     "Clusters",
     "How many clusters?",
+    "Model cards",
 ]
 
 
@@ -59,9 +60,12 @@ def test_the_charts_of_one_revision_count_its_images_once(
     assert {value["rev"] for value in values} == {"workspace"}
 
 
-def test_both_files_are_written_and_nothing_else(run: Run, tmp_path: Path) -> None:
+def test_page_and_cards_are_written_and_nothing_else(run: Run, tmp_path: Path) -> None:
     run("python", "-m", "tools.report", "--out", str(tmp_path / "out"))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "card-mlp.md",
+        "card-mlp_small.md",
+        "card-svm.md",
         "report.html",
         "report.md",
     ]

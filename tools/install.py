@@ -33,6 +33,7 @@ if sys.version_info < OLDEST:
     )
 
 VENV = Path(".venv")
+PROGRAMS = "Scripts" if os.name == "nt" else "bin"
 LOCKS = Path("requirements")
 UV = Path(__file__).resolve().parents[1] / LOCKS / "uv.txt"
 
@@ -162,14 +163,14 @@ def make(venv: Path, locks: list[Path]) -> Path:
 
 def python_of(venv: Path) -> Path:
     """Path of an environment's Python."""
-    return venv / "bin" / "python"
+    return venv / PROGRAMS / "python"
 
 
 def lacking(venv: Path, locks: list[Path]) -> list[str] | None:
     """Packages that an environment lacks; None if there is none that works where it lies."""
     command = [str(python_of(venv)), "-I", "-c", ASK, *map(str, locks)]
     try:
-        activate = (venv / "bin" / "activate").read_text(encoding="utf-8", errors="replace")
+        activate = (venv / PROGRAMS / "activate").read_text(encoding="utf-8", errors="replace")
         asked = subprocess.run(command, env=clean(), capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -182,7 +183,7 @@ def lacking(venv: Path, locks: list[Path]) -> list[str] | None:
 
 def held(venv: Path) -> list[Path]:
     """Lock files of the project whose packages an environment seems to hold."""
-    folders = venv.glob("lib/python*/site-packages/*.dist-info")
+    folders = venv.glob("[Ll]ib/**/site-packages/*.dist-info")
     there = {_normalized(folder.name.split("-")[0]) for folder in folders}
     found = []
     for lock in sorted(LOCKS.glob("*.txt")):

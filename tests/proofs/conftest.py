@@ -1,6 +1,10 @@
-"""What several proofs need: the smallest project that may be, run once."""
+"""What several proofs need: the smallest project, run once; another release of Debian."""
 
+import os
+import re
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,11 @@ BRANCHES: dict[str, dict[str, Any]] = {
     "longer": {"mlp.max_iter": 200},
     "seed": {"seed": 4},
 }
+
+RELEASE = "trixie"
+
+# Below a release's /usr, with all else of this machine: that is its libc, its shell, its Python.
+UNDER = """mount --rbind /usr/local "$0/usr/local" && mount --rbind "$0/usr" /usr && exec "$@" """
 
 # Runs the stages that are named, for each line that it reads.
 STAGES = """
@@ -92,3 +101,44 @@ def branches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run("git", "checkout", "--quiet", "main")
     run("dvc", "checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Another release of Debian, in a folder, with Python and an emulator of processors.
+
+    Tests that use it are of one xdist_group, so that it is made once.
+    """
+    folder = tmp_path_factory.mktemp(RELEASE)
+    done = install(RELEASE, folder, "git", "make", "qemu-user")
+    if done.returncode and not os.environ.get("CI"):
+        pytest.skip(f"debootstrap failed: {reason(done.stdout)}")
+    assert done.returncode == 0, done.stdout
+    yield folder
+    shutil.rmtree(folder)
+
+
+def install(name: str, folder: Path, *packages: str) -> subprocess.CompletedProcess[str]:
+    """Install a release of Debian in a folder, with Python and other packages, if it can be had."""
+    debootstrap = tool("debootstrap")
+    if os.geteuid() != 0:
+        pytest.skip("debootstrap wants to be run by root")
+    include = f"--include={','.join(['python3', 'python3-venv', *packages])}"
+    return subprocess.run(
+        [debootstrap, "--variant=minbase", include, name, folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+def reason(output: str) -> str:
+    """The last error of debootstrap or pip, else its last line."""
+    errors = re.findall(r"^\s*E(?:RROR)?: .*", output, re.MULTILINE)
+    return (errors or output.splitlines() or ["nothing was said"])[-1].strip()
+
+
+def under(release: Path) -> list[str]:
+    """Make a prefix of commands that are to run under another release."""
+    return [tool("unshare"), "--mount", "sh", "-c", UNDER, str(release)]

@@ -54,6 +54,8 @@ FILES = {
     "cgroup": (["memory.limit_in_bytes"], ["total_rss", "total_shmem"]),
 }
 
+JOIN = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
+
 
 class Group:
     """A control group of a test's own, and what was taken in it at most.
@@ -77,12 +79,11 @@ class Group:
 
     def run(self, project: Path, stage: str, processes: int) -> subprocess.CompletedProcess[str]:
         """Run a stage in this group, with so many fits at a time."""
-        join = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
         over = Event()
         watcher = Thread(target=self._watch, args=(over,))
         watcher.start()
         done = subprocess.run(
-            ["sh", "-c", join, str(self.folder), sys.executable, "-m", f"stages.{stage}"],
+            ["sh", "-c", JOIN, str(self.folder), sys.executable, "-m", f"stages.{stage}"],
             cwd=project,
             env=clean_environment(FIT_PROCESSES=str(processes), PYTHONPATH=str(ROOT)),
             stdin=subprocess.DEVNULL,

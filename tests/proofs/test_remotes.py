@@ -19,8 +19,8 @@ from stages.files import sources
 from tests.conftest import ROOT, Run, results, run_in
 from tests.processes import wait_until
 from tests.proofs.conftest import tool
+from tests.test_fetch import served
 from tests.test_readme import commands
-from tests.test_sources import served
 from tests.test_verify import locked
 
 PAGE = "docs/sharing.md"

@@ -59,8 +59,8 @@ def load(name: str) -> Trained:
             dep["md5"]
             for stage in stages.values()
             for dep in stage["deps"]
-            if dep["path"] == str(prepared.FOLDER)
-            and any(out["path"] == str(path) for out in stage["outs"])
+            if dep["path"] == prepared.FOLDER.as_posix()
+            and any(out["path"] == path.as_posix() for out in stage["outs"])
         }
         params = stages["prepare"]["params"]["params.yaml"]
         labels = params[f"data.datasets.{params['data.dataset']}.labels"]
@@ -75,9 +75,9 @@ def load(name: str) -> Trained:
         raise UserError(
             f"{LOCK} has no results of `prepare` or of the model. Run `dvc repro` first."
         ) from None
-    _content(path, hashes.get(str(path)), "dvc checkout --force")
-    described = _content(about_data, hashes.get(str(about_data)), "git restore")
-    if fitted_to != {hashes[str(prepared.FOLDER)]}:
+    _content(path, hashes.get(path.as_posix()), "dvc checkout --force")
+    described = _content(about_data, hashes.get(about_data.as_posix()), "git restore")
+    if fitted_to != {hashes[prepared.FOLDER.as_posix()]}:
         raise UserError(
             f"{path} was fitted to a different dataset than the one in {LOCK}. Run `dvc repro`."
         )

@@ -86,7 +86,7 @@ def sections(results: Results, model: Model) -> Iterator[tuple[str, list[Block]]
                 [
                     ["training images", f"{metrics['train_error']:.4f}"],
                     ["test images ± half of the interval at 95 %", error_with_margin(metrics)],
-                    ["test images, after fits to other draws", draws(results, model)],
+                    ["test images, mean ± deviation of fits to other draws", draws(results, model)],
                 ],
                 1,
             )
@@ -118,9 +118,10 @@ def _of_classes(results: Results, model: Model) -> Table:
 def _card(results: Results, model: Model) -> str:
     """A card in Markdown."""
     card = Card(_estimator(results, model), model_diagram=False, template=None)
+    top = f"Model card: {model.name}"
     for title, blocks in sections(results, model):
-        card.add(**{title: markdown.render(blocks).strip()})
-    card.add_hyperparams("Settings of the estimator")
+        card.add(**{f"{top}/{title}": markdown.render(blocks).strip()})
+    card.add_hyperparams(f"{top}/Settings of the estimator")
     return card.render().rstrip() + "\n"
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -78,9 +79,11 @@ def run_from_scratch(commit: str, folder: Path, here: bool, raw: Path | None) ->
     clone = folder / "project"
     check_out(commit, clone)
     variables = {**environment(clone, here), **mirror(raw), records.VARIABLE: "off"}
+    # On Windows, a program that is to start is sought in the PATH of this process.
+    dvc, python = (shutil.which(name, path=variables["PATH"]) or name for name in ("dvc", "python"))
     for command in (
-        ["dvc", "config", "--local", "cache.dir", str(folder / "cache")],
-        ["dvc", "repro", "--force", "--no-run-cache"],
+        [dvc, "config", "--local", "cache.dir", str(folder / "cache")],
+        [dvc, "repro", "--force", "--no-run-cache"],
     ):
         done = subprocess.run(
             command,
@@ -88,12 +91,12 @@ def run_from_scratch(commit: str, folder: Path, here: bool, raw: Path | None) ->
             env=variables,
             stdout=sys.stderr,
             check=False,
-            preexec_fn=end_with_parent,
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,
         )
         if done.returncode:
             raise UserError("The pipeline failed: the error message is above.")
     description = subprocess.run(
-        ["python", str(MACHINE)],
+        [python, str(MACHINE)],
         cwd=clone,
         env={**variables, "PYTHONPATH": str(clone)},
         stdout=subprocess.PIPE,
@@ -184,7 +187,9 @@ def _fresh(folder: Path, path: str) -> dict[str, bytes]:
     """Contents of an output of the run, by path."""
     place = folder / path
     files = sorted(place.rglob("*")) if place.is_dir() else [place]
-    return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.is_file()}
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes() for file in files if file.is_file()
+    }
 
 
 def _difference(committed: dict[str, bytes | None], fresh: dict[str, bytes]) -> str:
