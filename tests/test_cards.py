@@ -38,7 +38,9 @@ def test_a_card_has_the_errors_of_each_class(model: Model, written: dict[str, st
     assert f"| {metrics['test_error']:.4f} ± " in card
     wrong = []
     for label in results.labels:
-        (row,) = re.findall(rf"^\| {label} \| (.+) \| (.+) to (.+) \| (.+) \|$", card, re.MULTILINE)
+        (row,) = re.findall(
+            rf"^\| {label} \| (.+) \| (.+) to (.+) \| (.+) \| .+ \|$", card, re.MULTILINE
+        )
         assert float(row[1]) <= float(row[0]) <= float(row[2])
         assert row[3] != label
         wrong.append(float(row[0]))

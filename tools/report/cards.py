@@ -15,7 +15,7 @@ from stages.learn.networks import network, widths
 from tools.pages import markdown
 from tools.pages.blocks import Block, Caution, Folded, Heading, Table, Text
 from tools.pages.results import MODELS, Model, Results, draws
-from tools.report.findings import error_with_margin, sample_count
+from tools.report.findings import DATASET, error_with_margin, kernel, sample_count, winner
 
 LEVEL = 0.95  # of the intervals of classes, by Wilson's method
 
@@ -37,43 +37,49 @@ def folded(results: Results) -> Iterator[Block]:
 def sections(results: Results, model: Model) -> Iterator[tuple[str, list[Block]]]:
     """The sections of a card, but for the settings of the estimator: title and blocks."""
     about, metrics = results.metrics["data"], model.of(results.metrics)
+    dataset, is_svm = about["dataset"], model.stem == "svm"
+    what = f"SVM ({kernel(metrics)})" if is_svm else f"neural network ({winner(metrics)})"
     yield (
         "What it is",
         [
             Text(
-                f"{model.name} of the study on {about['dataset']}, in "
-                f"`models/{model.stem}.skops`. It takes one grey picture of "
-                f"{about['image_shape']} pixels from 0 to 1, bright on black, and answers with "
-                f"one of {len(results.labels)} labels: {', '.join(results.labels)}."
+                f"The best {what} of a study on {dataset}, in `models/{model.stem}.skops`; "
+                "`docs/models.md` says how to load it. It takes one grey picture of "
+                f"{about['image_shape']} pixels, flattened to values from 0 (black) to 1 (white): "
+                "a bright thing on black. It answers with the position of a label, counted from 0: "
+                f"{', '.join(results.labels)}."
             )
         ],
+    )
+    at_home = (
+        "On photos that people take of their clothes at home, the study's models are wrong two "
+        "times in three (`docs/models.md`). "
     )
     yield (
         "What it must not be used for",
         [
             Caution(
-                "It answers with one of its labels whatever it is shown, also a face, a street or "
-                "nothing. It cannot say that it does not know, and its scores are no "
-                "probabilities of being right."
+                "It always answers with one of these labels, whatever it is shown: a face, a "
+                "street, an empty picture. Do not read its scores as how sure it can be."
             ),
             Text(
-                f"It knows only pictures like those of {about['dataset']}. Photos that people take "
-                "of their own things are not such pictures: `docs/models.md` says how often it is "
-                "wrong on them. No decision about a person, and none that costs somebody "
-                "something, may rest on its answer. It was made to compare methods on a data set "
-                "of a study."
+                f"It knows only pictures like those of {dataset}. "
+                f"{at_home * (dataset == DATASET)}Do not use it for a decision about a person, or "
+                "for one whose mistakes cost anyone anything. It was made to compare methods."
             ),
         ],
     )
+    folds = results.params["svm.folds" if is_svm else "mlp.folds"]
+    searched = results.params["svm.search_samples"] if is_svm else metrics["samples"]
     yield (
         "Data",
         [
             Text(
-                f"Fitted to {sample_count(metrics)} of the {sum(about['train'].values()):,} images "
-                f"for training of {about['dataset']}, the first in the order of the seed "
-                f"{results.params['seed']}; the best of a search by "
-                f"cross-validation on training images (accuracy {metrics['cv_accuracy']:.4f}). "
-                f"Tested on all {sum(about['test'].values()):,} test images, which no fit has seen."
+                f"Fitted to {sample_count(metrics)} of the {sum(about['train'].values()):,} "
+                f"training images of {dataset}, drawn at random (seed {results.params['seed']}). "
+                f"Its settings were chosen by cross-validation in {folds} folds of {searched:,} "
+                f"training images, with an error of {1 - metrics['cv_accuracy']:.4f}. The "
+                f"{sum(about['test'].values()):,} test images served neither purpose."
             )
         ],
     )
@@ -82,25 +88,39 @@ def sections(results: Results, model: Model) -> Iterator[tuple[str, list[Block]]
         [
             Table(
                 "",
-                ["", "share of images that it gets wrong"],
+                ["images", "share that it gets wrong"],
                 [
-                    ["training images", f"{metrics['train_error']:.4f}"],
-                    ["test images ± half of the interval at 95 %", error_with_margin(metrics)],
-                    ["test images, mean ± deviation of fits to other draws", draws(results, model)],
+                    ["those it was fitted to", f"{metrics['train_error']:.4f}"],
+                    ["test images, ± margin of error at 95 %", error_with_margin(metrics)],
+                    ["test images, ± standard deviation between refits", draws(results, model)],
                 ],
                 1,
-            )
+            ),
+            Text(
+                "The margin is that of the choice of test images. Refits are to other random "
+                "training images."
+            ),
         ],
     )
-    yield ("Errors of each class", [_of_classes(results, model)])
+    yield (
+        "Errors of each class",
+        [
+            _of_classes(results, model),
+            Text(
+                "Images wrong: the share of a label's test images that get another answer. Answers "
+                "wrong: the share of a label's answers that other images get."
+            ),
+        ],
+    )
 
 
 def _of_classes(results: Results, model: Model) -> Table:
-    """Test errors of each class with Wilson's interval, and what it is most often taken for."""
+    """How often the images of each class are taken for others, and others for it."""
     names, (actual, predicted) = results.labels, results.predictions(model)
+    head = ["label", "images wrong", "interval at 95 %", "most often taken for", "answers wrong"]
     rows = []
     for i in np.unique(actual):
-        answers = predicted[actual == i]
+        answers, given = predicted[actual == i], actual[predicted == i]
         wrong = int((answers != i).sum())
         test = binomtest(wrong, len(answers)).proportion_ci(LEVEL, "wilson")
         taken = np.bincount(answers[answers != i], minlength=len(names))
@@ -110,18 +130,24 @@ def _of_classes(results: Results, model: Model) -> Table:
                 f"{wrong / len(answers):.3f}",
                 f"{test.low:.3f} to {test.high:.3f}",
                 names[int(taken.argmax())] if wrong else "–",
+                f"{np.mean(given != i):.3f}" if len(given) else "–",
             ]
         )
-    return Table("", ["true label", "wrong", "interval at 95 %", "most often taken for"], rows, 3)
+    return Table("", head, rows, 4)
 
 
 def _card(results: Results, model: Model) -> str:
     """A card in Markdown."""
-    card = Card(_estimator(results, model), model_diagram=False, template=None)
-    top = f"Model card: {model.name}"
+    estimator = _estimator(results, model)
+    card = Card(estimator, model_diagram=False, template=None)
+    top, usual = f"Model card: {model.name}", type(estimator)().get_params()
     for title, blocks in sections(results, model):
         card.add(**{f"{top}/{title}": markdown.render(blocks).strip()})
-    card.add_hyperparams(f"{top}/Settings of the estimator")
+    own = (f"{k} = {v}" for k, v in estimator.get_params().items() if v != usual[k])
+    card.add_hyperparams(
+        f"{top}/Settings of the estimator",
+        f"Other than scikit-learn's defaults: {', '.join(own)}.",
+    )
     return card.render().rstrip() + "\n"
 
 
