@@ -11,7 +11,8 @@
 # make demo     run the pipeline on the drawn garments (small synthetic pictures of clothes), in a
 #               temporary clone: no network, two minutes
 # make plots    write DVC's page of plots, to open without a network
-# make report   write all results on one page: report.html, report.md; REV=main: those of main
+# make report   write all results on one page, report.html and report.md, and a model card for each
+#               model, card-*.md; REV=main: those of main
 # make review   compare the workspace (or HEAD=branch, or HEAD="exp-1 exp-2") with BASE (default:
 #               main; BASE=origin/main without a local main): what changed, and is it more than
 #               chance? review.html, review.md
@@ -26,7 +27,7 @@ unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 # What some containers lack: a home, a name of the user, a place that anybody may write into.
 HOME ?= $(CURDIR)/.venv
 LOGNAME ?= $(shell id -un 2> /dev/null)
-DVC_SITE_CACHE_DIR ?= $(shell test -w /var/tmp || echo $(CURDIR)/.dvc/tmp/site)
+DVC_SITE_CACHE_DIR ?= $(shell test -w /var/tmp || echo "$$PWD/.dvc/tmp/site")
 export HOME LOGNAME DVC_SITE_CACHE_DIR
 # Programs of the environment are called by their path: not every make searches a PATH of its own.
 IN := .venv/bin/python

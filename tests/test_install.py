@@ -257,6 +257,37 @@ def test_an_environment_that_lacks_files_of_a_package_is_made_anew(project: Proj
 
 
 @TROUBLES
+def test_a_package_that_an_older_pip_built_is_there(project: Project) -> None:
+    """As pip 23.0, that of Debian 12, leaves it."""
+    project.install("pipeline")
+    (site,) = (project.folder / ".venv").glob("lib/python*/site-packages")
+    built = (site / "tiny-1.0.dist-info").rename(site / "tiny-1.0-py3.egg-info")
+    (built / "METADATA").rename(built / "PKG-INFO")
+    (built / "RECORD").unlink()
+    (built / "installed-files.txt").write_text("../tiny.py\nPKG-INFO\n")
+    assert project.install("pipeline") == ""
+
+
+def test_uv_keeps_nothing_where_there_is_no_home(project: Project, tmp_path: Path) -> None:
+    home = tmp_path / "nowhere"
+    settings = {"HOME": str(home), "XDG_CACHE_HOME": "", "UV_CACHE_DIR": str(tmp_path / "kept")}
+    assert project.install("pipeline", settings=settings) == NEW
+    assert (tmp_path / "kept").exists()
+    shutil.rmtree(project.folder / ".venv")
+    environment = project.environment() | settings
+    del environment["UV_CACHE_DIR"]
+    done = subprocess.run(
+        [*INSTALL, "pipeline"],
+        cwd=project.folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout + done.stderr == NEW
+    assert not home.exists()
+
+
 def test_a_file_in_the_place_of_the_environment_is_named_and_stays(project: Project) -> None:
     (project.folder / ".venv").write_text("tiny")
     shown = project.install("pipeline", succeeds=False)

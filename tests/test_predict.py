@@ -136,6 +136,21 @@ def test_files_that_are_no_images_are_named_and_the_others_classified(trained: P
     assert (done.returncode, done.stdout) == (1, "")
 
 
+def test_a_caution_is_printed_and_is_in_the_json(trained: Path) -> None:
+    run = run_in(trained)
+    small = np.full((300, 300), 250, np.uint8)
+    small[100:150, 100:150] = np.arange(50) * 4
+    Image.fromarray(small).save(trained / "small.png")
+    caution = "what stands out fills 2.8% of it"
+    plain, found = json.loads(run(*COMMAND, "garment 0.png", "small.png", "--json").stdout)
+    assert "caution" not in plain
+    assert found["caution"] == caution
+    for files in (["small.png"], ["garment 0.png", "small.png"]):
+        shown = run(*COMMAND, *files).stdout
+        assert f"small.png: do not trust the answer, as {caution}" in shown
+    assert "do not trust" not in run(*COMMAND, "garment 0.png").stdout
+
+
 def test_any_name_of_a_file_will_do(trained: Path, tmp_path: Path) -> None:
     files = [
         os.fsdecode(name) for name in (b"caf\xe9.png", b"[red]\n\x1b.png", "Größe.png".encode())

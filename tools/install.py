@@ -79,7 +79,9 @@ def is_lacking(line):
         return True
     record = csv.reader((package.read_text("RECORD") or "").splitlines())
     files = [row[0] for row in record if not row[0].endswith(".pyc")]
-    if not files or not all(os.path.exists(package.locate_file(file)) for file in files):
+    whole = files and all(os.path.exists(package.locate_file(file)) for file in files)
+    # An older pip has another list of what it built itself.
+    if not whole and not package.read_text("installed-files.txt"):
         damaged.append(requirement.name)
     return package.version not in requirement.specifier
 
@@ -183,7 +185,8 @@ def lacking(venv: Path, locks: list[Path]) -> list[str] | None:
 
 def held(venv: Path) -> list[Path]:
     """Lock files of the project whose packages an environment seems to hold."""
-    folders = venv.glob("[Ll]ib/**/site-packages/*.dist-info")
+    places = ("lib/python*/site-packages", "Lib/site-packages")
+    folders = [folder for place in places for folder in venv.glob(f"{place}/*-info")]
     there = {_normalized(folder.name.split("-")[0]) for folder in folders}
     found = []
     for lock in sorted(LOCKS.glob("*.txt")):
@@ -236,6 +239,9 @@ def with_uv(python: Path, locks: list[Path], settings: dict[str, str]) -> bool:
     command = [uv, "pip", "install", "--quiet", "--require-hashes", "--python", str(python)]
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):  # else each process would compile all anew
         command.append("--compile-bytecode")
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path fails for a user without a name
+    if "UV_CACHE_DIR" not in os.environ and not os.access(home, os.W_OK):
+        command.append("--no-cache")
     return run([*command, *_named(locks)], variables)
 
 

@@ -36,9 +36,13 @@ exec taskset --cpu-list 0 setpriv --reuid=USER --regid=USER --clear-groups \\
 """.replace("=USER ", f"={UNNAMED} ")
 # Ends with an error where something of all that is not so.
 TRY = """
-[ $$ = 1 ] && [ -z "${HOME+set}" ] && [ "$(nproc)" = 1 ]
-! id -un 2> /dev/null
-! touch /tmp/written /var/tmp/written 2> /dev/null
+[ $$ = 1 ] || exit 2
+[ "$(nproc)" = 1 ] || exit 3
+[ "$(df --output=size --block-size=1M /dev/shm | tail -1)" -eq 64 ] || exit 4
+[ -z "${HOME+set}" ] || exit 5
+id -un 2> /dev/null && exit 6
+touch /tmp/written 2> /dev/null && exit 7
+touch /var/tmp/written 2> /dev/null && exit 8
 exec "$@"
 """
 
@@ -81,7 +85,7 @@ def test_the_demo_makes_the_same_bytes_in_a_container(
         folder.chmod(0o755)
     join = ["sh", "-c", JOIN, str(group.folder)]
     unshare = [tool("unshare"), "--mount", "--pid", "--fork", "--kill-child"]
-    container = [*under(release), "sh", "-ec", START, str(project), "sh", "-ec", TRY, "sh"]
+    container = [*under(release), "sh", "-ec", START, str(project), "sh", "-c", TRY, "sh"]
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     run(*join, *unshare, *container, "make", "demo", "PYTHON=/usr/bin/python3", PATH=path)
     assert digests(project / DEMO) == expected

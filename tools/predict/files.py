@@ -83,15 +83,14 @@ def _show(predictions: list[dict[str, Any]], title: str) -> None:
         [photos.printable(Path(p["file"])), p["label"], f"{p['score']:.3f}", p["read_as"]]
         for p in predictions
     ]
-    for prediction in predictions:
-        if "caution" in prediction:
-            name = photos.printable(Path(prediction["file"]))
-            say(
-                f"{name} is no catalogue picture: {prediction['caution']}. Do not trust the answer."
-            )
     if len(rows) == 1:
         ((file, label, score, read_as),) = rows
         say(f"{file}: {label}, score {score}")
         say(f"read as: {read_as}")
     else:
         print_table(title, ["file", "label", "score", "read as"], rows, numbers=False)
+    for prediction in predictions:
+        if "caution" in prediction:
+            name = photos.printable(Path(prediction["file"]))
+            say(f"{name}: do not trust the answer, as {prediction['caution']}: this is probably")
+            say("no catalogue picture.")

@@ -1,6 +1,6 @@
 """Model cards: what each model is, how often it is wrong, and what it must not be used for.
 
-skops writes them (`skops.card`), from metrics and parameters alone: nothing in them is by hand.
+skops writes them (`skops.card`). Every number comes from metrics and parameters.
 """
 
 from collections.abc import Iterator
@@ -52,8 +52,8 @@ def sections(results: Results, model: Model) -> Iterator[tuple[str, list[Block]]
         ],
     )
     at_home = (
-        "On photos that people take of their clothes at home, the study's models are wrong two "
-        "times in three (`docs/models.md`). "
+        "On photos that people take of their clothes at home, the study's models are mostly wrong "
+        "(`docs/models.md` has figures). "
     )
     yield (
         "What it must not be used for",
