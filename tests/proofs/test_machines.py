@@ -319,7 +319,7 @@ def test_arm64_says_so_and_computes_nearly_the_same(
     assert_nearly_the_same(run, project, emulated, PYTHONPATH=str(packages), FIT_PROCESSES="1")
 
 
-@pytest.mark.figure("machines that compute nearly the same")
+@pytest.mark.figure("systems without what only Linux has")
 @pytest.mark.parametrize(("system", "processes"), [("darwin", "2"), ("win32", "1")])
 def test_the_pipeline_needs_nothing_that_only_linux_has(
     system: str, processes: str, project: Path, run: Run, tmp_path: Path
