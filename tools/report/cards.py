@@ -43,8 +43,9 @@ def sections(results: Results, model: Model) -> Iterator[tuple[str, list[Block]]
         "What it is",
         [
             Text(
-                f"The best {what} of a study on {dataset}, in `models/{model.stem}.skops`; "
-                "`docs/models.md` says how to load it. It takes one grey picture of "
+                f"The best {what} that a study on {dataset} fitted to {sample_count(metrics)} "
+                f"images, in `models/{model.stem}.skops`; `docs/models.md` says how to load it. It "
+                "takes one grey picture of "
                 f"{about['image_shape']} pixels, flattened to values from 0 (black) to 1 (white): "
                 "a bright thing on black. It answers with the position of a label, counted from 0: "
                 f"{', '.join(results.labels)}."
@@ -60,7 +61,7 @@ def sections(results: Results, model: Model) -> Iterator[tuple[str, list[Block]]
         [
             Caution(
                 "It always answers with one of these labels, whatever it is shown: a face, a "
-                "street, an empty picture. Do not read its scores as how sure it can be."
+                "street, noise. Do not read its scores as how sure it can be."
             ),
             Text(
                 f"It knows only pictures like those of {dataset}. "
@@ -77,8 +78,8 @@ def sections(results: Results, model: Model) -> Iterator[tuple[str, list[Block]]
             Text(
                 f"Fitted to {sample_count(metrics)} of the {sum(about['train'].values()):,} "
                 f"training images of {dataset}, drawn at random (seed {results.params['seed']}). "
-                f"Its settings were chosen by cross-validation in {folds} folds of {searched:,} "
-                f"training images, with an error of {1 - metrics['cv_accuracy']:.4f}. The "
+                f"Its settings were chosen by cross-validation on {searched:,} training images in "
+                f"{folds} folds, with an error of {1 - metrics['cv_accuracy']:.4f}. The "
                 f"{sum(about['test'].values()):,} test images served neither purpose."
             )
         ],
@@ -91,14 +92,17 @@ def sections(results: Results, model: Model) -> Iterator[tuple[str, list[Block]]
                 ["images", "share that it gets wrong"],
                 [
                     ["those it was fitted to", f"{metrics['train_error']:.4f}"],
-                    ["test images, ± margin of error at 95 %", error_with_margin(metrics)],
-                    ["test images, ± standard deviation between refits", draws(results, model)],
+                    [
+                        "test images: this model, ± margin of error at 95 %",
+                        error_with_margin(metrics),
+                    ],
+                    ["test images: mean of refits, ± standard deviation", draws(results, model)],
                 ],
                 1,
             ),
             Text(
-                "The margin is that of the choice of test images. Refits are to other random "
-                "training images."
+                "The margin is that of the choice of test images. Refits are fits of the same "
+                "model to other random training images."
             ),
         ],
     )
