@@ -12,7 +12,7 @@ import pytest
 from stages.files import sources
 from stages.run import memory
 from tests.conftest import ROOT, copy_of_project, run_in
-from tests.proofs.conftest import tool, under
+from tests.proofs.conftest import let_anybody_in, tool, under
 from tests.proofs.test_memory import JOIN, Group
 
 pytestmark = pytest.mark.xdist_group("release")  # which is made once, for all of them
@@ -81,8 +81,7 @@ def test_the_demo_makes_the_same_bytes_in_a_container(
     expected = digests(project / DEMO)
     shutil.rmtree(project / DEMO)
     run("chown", "--recursive", UNNAMED, str(project))
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    let_anybody_in(project)
     join = ["sh", "-c", JOIN, str(group.folder)]
     unshare = [tool("unshare"), "--mount", "--pid", "--fork", "--kill-child"]
     container = [*under(release), "sh", "-ec", START, str(project), "sh", "-c", TRY, "sh"]
