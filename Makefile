@@ -25,9 +25,9 @@ PYTHON ?= python3
 # With these, Python would find other packages than those of .venv, or none of this project.
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
 # What some containers lack: a home, a name of the user, a place that anybody may write into.
-HOME ?= $(CURDIR)/.venv
-LOGNAME ?= $(shell id -un 2> /dev/null)
-DVC_SITE_CACHE_DIR ?= $(shell test -w /var/tmp || echo "$$PWD/.dvc/tmp/site")
+HOME := $(or $(HOME),$(CURDIR)/.venv)
+LOGNAME := $(or $(LOGNAME),$(shell id -un 2> /dev/null))
+DVC_SITE_CACHE_DIR := $(or $(DVC_SITE_CACHE_DIR),$(shell test -w /var/tmp || echo "$$PWD/.dvc/tmp/site"))
 export HOME LOGNAME DVC_SITE_CACHE_DIR
 # Programs of the environment are called by their path: not every make searches a PATH of its own.
 IN := .venv/bin/python
