@@ -125,8 +125,8 @@ def test_noise_of_a_jpeg_is_not_taken_for_a_thing(drawn: Bytes, tmp_path: Path) 
     [
         ([], ""),
         (["top", "bottom"], ""),
-        (["top", "bottom", "left"], "what stands out touches 3 sides of it"),
-        (["top", "bottom", "left", "right"], "what stands out touches 4 sides of it"),
+        (["top", "bottom", "left"], "what stands out touches 3 sides of the picture"),
+        (["top", "bottom", "left", "right"], "what stands out touches 4 sides of the picture"),
     ],
     ids=["none", "two", "three", "four"],
 )
@@ -143,7 +143,9 @@ def test_a_thing_that_is_cut_off_on_three_sides_brings_a_caution(
     assert photos.read(saved(tmp_path, picture), SHAPE, as_is=True).caution == ""
 
 
-@pytest.mark.parametrize(("side", "caution"), [(45, ""), (44, "what stands out fills 4.8% of it")])
+@pytest.mark.parametrize(
+    ("side", "caution"), [(45, ""), (44, "what stands out fills 4.8% of the picture")]
+)
 def test_a_thing_that_fills_less_than_a_twentieth_brings_a_caution(
     side: int, caution: str, tmp_path: Path
 ) -> None:

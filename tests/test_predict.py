@@ -141,7 +141,7 @@ def test_a_caution_is_printed_and_is_in_the_json(trained: Path) -> None:
     small = np.full((300, 300), 250, np.uint8)
     small[100:150, 100:150] = np.arange(50) * 4
     Image.fromarray(small).save(trained / "small.png")
-    caution = "what stands out fills 2.8% of it"
+    caution = "what stands out fills 2.8% of the picture"
     plain, found = json.loads(run(*COMMAND, "garment 0.png", "small.png", "--json").stdout)
     assert "caution" not in plain
     assert found["caution"] == caution

@@ -194,8 +194,8 @@ def _caution(thing: tuple[slice, slice], whole: tuple[int, ...]) -> str:
     height, width = (part.stop - part.start for part in thing)
     share = height * width / (whole[0] * whole[1])
     if ends.count(True) >= TOUCHED:
-        return f"what stands out touches {ends.count(True)} sides of it"
-    return f"what stands out fills {share:.1%} of it" if share < SMALLEST else ""
+        return f"what stands out touches {ends.count(True)} sides of the picture"
+    return f"what stands out fills {share:.1%} of the picture" if share < SMALLEST else ""
 
 
 def _fitted(thing: Pixels, shape: tuple[int, int]) -> Bytes:

@@ -17,6 +17,7 @@ from tools.pages.blocks import Block, Caution, Folded, Heading, Table, Text
 from tools.pages.results import MODELS, Model, Results, draws
 from tools.report.findings import DATASET, error_with_margin, kernel, sample_count, winner
 
+SETTINGS = "Settings of the estimator"
 LEVEL = 0.95  # of the intervals of classes, by Wilson's method
 
 
@@ -31,6 +32,7 @@ def folded(results: Results) -> Iterator[Block]:
     yield Text("What each model is, how often it is wrong, and what it must not be used for.")
     for model in MODELS:
         parts = [[Heading(title, 3), *blocks] for title, blocks in sections(results, model)]
+        parts.append([Heading(SETTINGS, 3), Text(_own(_estimator(results, model)))])
         yield Folded(model.name, [block for part in parts for block in part])
 
 
@@ -144,15 +146,18 @@ def _card(results: Results, model: Model) -> str:
     """A card in Markdown."""
     estimator = _estimator(results, model)
     card = Card(estimator, model_diagram=False, template=None)
-    top, usual = f"Model card: {model.name}", type(estimator)().get_params()
+    top = f"Model card: {model.name}"
     for title, blocks in sections(results, model):
         card.add(**{f"{top}/{title}": markdown.render(blocks).strip()})
-    own = (f"{k} = {v}" for k, v in estimator.get_params().items() if v != usual[k])
-    card.add_hyperparams(
-        f"{top}/Settings of the estimator",
-        f"Other than scikit-learn's defaults: {', '.join(own)}.",
-    )
+    card.add_hyperparams(f"{top}/{SETTINGS}", _own(estimator))
     return card.render().rstrip() + "\n"
+
+
+def _own(estimator: MLPClassifier | SVC) -> str:
+    """Name the settings of an estimator that are not scikit-learn's."""
+    usual = type(estimator)().get_params()
+    own = (f"{key} = {v}" for key, v in estimator.get_params().items() if v != usual[key])
+    return f"Other than scikit-learn's defaults: {', '.join(own) or 'none'}."
 
 
 def _estimator(results: Results, model: Model) -> MLPClassifier | SVC:
