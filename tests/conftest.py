@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -125,16 +125,18 @@ def reproduce(folder: Path, params: dict[str, Any]) -> None:
     run("git", "commit", "--quiet", "--message=drawn garments")
 
 
+def digests(folder: Path, paths: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of those paths that are files, by their names in a folder."""
+    return {str(p.relative_to(folder)): sources.sha256(p) for p in paths if p.is_file()}
+
+
 def results(project: Path) -> dict[str, str]:
     """SHA-256 of every result and of what DVC knows of it, by path."""
     paths = [project / "dvc.lock"]
     for folder in ("data", "models", "metrics", "plots"):
-        paths += [path for path in (project / folder).rglob("*") if path.is_file()]
-    return {
-        str(path.relative_to(project)): sources.sha256(path)
-        for path in paths
-        if "incoming" not in path.parts  # what fetch keeps for another try
-    }
+        paths += (project / folder).rglob("*")
+    # `incoming` is what fetch keeps for another try.
+    return digests(project, (path for path in paths if "incoming" not in path.parts))
 
 
 def forget_results(project: Path) -> None:

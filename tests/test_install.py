@@ -276,14 +276,7 @@ def test_uv_keeps_nothing_where_there_is_no_home(project: Project, tmp_path: Pat
     shutil.rmtree(project.folder / ".venv")
     environment = project.environment() | settings
     del environment["UV_CACHE_DIR"]
-    done = subprocess.run(
-        [*INSTALL, "pipeline"],
-        cwd=project.folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_in(project.folder)(*INSTALL, "pipeline", **environment)
     assert done.stdout + done.stderr == NEW
     assert not home.exists()
 

@@ -5,12 +5,15 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stages.run import memory
 from tests.conftest import SMALL, reproduce, run_in
+from tests.proofs.groups import Group, Make
 from tools.shared.params import set_params
 
 HERE = Path(__file__).parent
@@ -150,3 +153,24 @@ def reason(output: str) -> str:
 def under(release: Path) -> list[str]:
     """Make a prefix of commands that are to run under another release."""
     return [tool("unshare"), "--mount", "sh", "-c", UNDER, str(release)]
+
+
+@pytest.fixture
+def group() -> Iterator[Make]:
+    """Make control groups with a limit in bytes, or none."""
+    made: list[Group] = []
+    for kind, own in memory.groups():
+        with suppress(OSError):
+            made.append(Group(kind, own / f"test-{os.getpid()}", 2**30))
+            break
+    else:
+        pytest.skip("only root may make control groups, and not in every container")
+    first = made[0].folder
+
+    def make(limit: int | None) -> Group:
+        made.append(Group(kind, first.with_name(f"{first.name}-{len(made)}"), limit))
+        return made[-1]
+
+    yield make
+    for group in made:
+        group.close()

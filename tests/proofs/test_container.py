@@ -1,28 +1,22 @@
 """A container: little memory, one core, no home, no name, and only the work tree to write into."""
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from stages.files import sources
-from stages.run import memory
-from tests.conftest import ROOT, copy_of_project, run_in
+from tests.conftest import ROOT, copy_of_project, digests, run_in
 from tests.proofs.conftest import let_anybody_in, tool, under
-from tests.proofs.test_memory import JOIN, Group
+from tests.proofs.groups import Make
 
 pytestmark = pytest.mark.xdist_group("release")  # which is made once, for all of them
 
 MEMORY = 1_500_000_000  # bytes
 UNNAMED = "12345"  # a user's number
-DEMO = Path("dvc_plots/demo")
 
 # As a container's engine does it, before a command becomes the first process.
-START = """
+START = f"""
 mount --make-rprivate /
 mount -t proc proc /proc
 mount -t tmpfs -o size=64m,mode=1777 shm /dev/shm
@@ -31,9 +25,9 @@ findmnt -rno TARGET | grep -vE "^/(proc|dev|sys)(/|$)" | while read -r place; do
   [ "$place" = "$0" ] || mount -o remount,bind,ro "$place"
 done
 cd "$0"
-exec taskset --cpu-list 0 setpriv --reuid=USER --regid=USER --clear-groups \\
+exec taskset --cpu-list 0 setpriv --reuid={UNNAMED} --regid={UNNAMED} --clear-groups \\
   env --unset=HOME --unset=LOGNAME --unset=USER --unset=TMPDIR "$@"
-""".replace("=USER ", f"={UNNAMED} ")
+"""
 # Ends with an error where something of all that is not so.
 TRY = """
 [ $$ = 1 ] || exit 2
@@ -47,47 +41,26 @@ exec "$@"
 """
 
 
-@pytest.fixture
-def group() -> Iterator[Group]:
-    """A control group with little memory."""
-    for kind, own in memory.groups():
-        with suppress(OSError):
-            made = Group(kind, own / f"container-{os.getpid()}", MEMORY)
-            break
-    else:
-        pytest.skip("only root may make control groups, and not in every container")
-    yield made
-    made.close()
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file in a folder."""
-    return {
-        str(file.relative_to(folder)): sources.sha256(file)
-        for file in folder.rglob("*")
-        if file.is_file()
-    }
-
-
 @pytest.mark.figure("variations held")
 def test_the_demo_makes_the_same_bytes_in_a_container(
-    group: Group, release: Path, tmp_path: Path
+    group: Make, release: Path, tmp_path: Path
 ) -> None:
     project = tmp_path / "project"
     project.mkdir()
     copy_of_project(project)
     run = run_in(project)
     run("python", "-m", "tools.demo")
-    expected = digests(project / DEMO)
-    shutil.rmtree(project / DEMO)
+    demo = project / "dvc_plots/demo"
+    expected = digests(demo, demo.rglob("*"))
+    shutil.rmtree(demo)
     run("chown", "--recursive", UNNAMED, str(project))
     let_anybody_in(project)
-    join = ["sh", "-c", JOIN, str(group.folder)]
     unshare = [tool("unshare"), "--mount", "--pid", "--fork", "--kill-child"]
     container = [*under(release), "sh", "-ec", START, str(project), "sh", "-c", TRY, "sh"]
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    run(*join, *unshare, *container, "make", "demo", "PYTHON=/usr/bin/python3", PATH=path)
-    assert digests(project / DEMO) == expected
+    command = [*unshare, *container, "make", "demo", "PYTHON=/usr/bin/python3"]
+    run(*group(MEMORY).joined_by(*command), PATH=path)
+    assert digests(demo, demo.rglob("*")) == expected
     assert run("git", "-c", "safe.directory=*", "status", "--porcelain").stdout == ""
 
 

@@ -241,14 +241,17 @@ def test_files_and_input_are_read_and_refused_the_same_with_the_newest_python_of
 
 def emulating(release: Path, processor: str, folder: Path) -> str:
     """Make a `python` that runs on another processor; return the PATH that leads to it."""
-    wrapper = folder / processor / "python"
-    wrapper.parent.mkdir()
     emulator = f"{release}/usr/bin/qemu-x86_64"
-    wrapper.write_text(f'#!/bin/sh\nexec "{emulator}" -cpu {processor} "{sys.executable}" "$@"\n')
-    wrapper.chmod(0o755)
-    return os.pathsep.join(
-        [str(wrapper.parent), str(Path(sys.executable).parent), os.environ["PATH"]]
-    )
+    command = f'"{emulator}" -cpu {processor} "{sys.executable}" "$@"'
+    return python_that_runs(command, folder / processor)
+
+
+def python_that_runs(command: str, folder: Path) -> str:
+    """Make a `python` that runs another command; return the PATH that leads to it."""
+    folder.mkdir()
+    (folder / "python").write_text(f"#!/bin/sh\nexec {command}\n")
+    (folder / "python").chmod(0o755)
+    return os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 @pytest.mark.timeout(2400)
@@ -327,12 +330,8 @@ def test_the_pipeline_needs_nothing_that_only_linux_has(
     before = results(project)
     forget_results(project)
     (tmp_path / "taken_away.py").write_text(TAKEN_AWAY, encoding="utf-8")
-    wrapper = tmp_path / "python"
-    wrapper.write_text(
-        f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/taken_away.py" {system} "$2"\n'
-    )
-    wrapper.chmod(0o755)
-    path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = f'"{sys.executable}" "{tmp_path}/taken_away.py" {system} "$2"'
+    path = python_that_runs(command, tmp_path / system)
     # The same processor: only what is said differs.
     one = {"PATH": path, "FIT_PROCESSES": processes, "PYTHONPATH": str(project)}
     shown = run("dvc", "repro", **{**stages.CONTRACT, **one}).stdout

@@ -1,26 +1,18 @@
 """What does not fit into memory is refused at once, with the largest count that does: to 10 %."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
-from threading import Event, Thread
 
 import numpy as np
 import pytest
 
 from stages.files import artifacts, idx, prepared, settings
-from stages.run import memory
-from tests.conftest import ROOT, clean_environment
-from tests.processes import wait_until
+from tests.conftest import ROOT
+from tests.proofs.groups import Group, Make
 from tools.shared.params import set_params
 
 ALL = 60000
-LOOK_AGAIN = 0.01  # seconds
 
 # Fits that are over in no time: what is at stake is how much they take.
 QUICK = {
@@ -48,87 +40,6 @@ LIMITS = [
     ("svm_eval", "svm.samples", 400_000_000),
     ("kmeans", "kmeans.samples", 500_000_000),
 ]
-# Of a control group: what limits it (swap too), and what counts in its use that is no file.
-FILES = {
-    "cgroup2": (["memory.max", "memory.swap.max"], ["anon", "shmem"]),
-    "cgroup": (["memory.limit_in_bytes"], ["total_rss", "total_shmem"]),
-}
-
-JOIN = 'echo $$ > "$0/cgroup.procs" && exec "$@"'
-
-
-class Group:
-    """A control group of a test's own, and what was taken in it at most.
-
-    Attributes
-    ----------
-    folder : Path
-    peak : int
-        Bytes, without those of files that were read or written.
-    """
-
-    def __init__(self, kind: str, folder: Path, limit: int | None) -> None:
-        self.folder, self.peak = folder, 0
-        folder.mkdir()
-        (most, *swap), self._counted = FILES[kind]
-        if limit:
-            (folder / most).write_text(str(limit))
-            for name in swap:
-                with suppress(FileNotFoundError):
-                    (folder / name).write_text("0")
-
-    def run(self, project: Path, stage: str, processes: int) -> subprocess.CompletedProcess[str]:
-        """Run a stage in this group, with so many fits at a time."""
-        over = Event()
-        watcher = Thread(target=self._watch, args=(over,))
-        watcher.start()
-        done = subprocess.run(
-            ["sh", "-c", JOIN, str(self.folder), sys.executable, "-m", f"stages.{stage}"],
-            cwd=project,
-            env=clean_environment(FIT_PROCESSES=str(processes), PYTHONPATH=str(ROOT)),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        over.set()
-        watcher.join()
-        return done
-
-    def _watch(self, over: Event) -> None:
-        while not over.wait(LOOK_AGAIN):
-            lines = (self.folder / "memory.stat").read_text().splitlines()
-            now = dict(map(str.split, lines))
-            self.peak = max(self.peak, sum(int(now[name]) for name in self._counted))
-
-    def close(self) -> None:
-        """Wait for the end of its processes, and remove it."""
-        wait_until(lambda: not (self.folder / "cgroup.procs").read_text())
-        self.folder.rmdir()
-
-
-Make = Callable[[int | None], Group]
-
-
-@pytest.fixture
-def group() -> Iterator[Make]:
-    """Make control groups with a limit in bytes, or none."""
-    made: list[Group] = []
-    for kind, own in memory.groups():
-        with suppress(OSError):
-            made.append(Group(kind, own / f"test-{os.getpid()}", 2**30))
-            break
-    else:
-        pytest.skip("only root may make control groups, and not in every container")
-    first = made[0].folder
-
-    def make(limit: int | None) -> Group:
-        made.append(Group(kind, first.with_name(f"{first.name}-{len(made)}"), limit))
-        return made[-1]
-
-    yield make
-    for group in made:
-        group.close()
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,13 @@ from tools.pages.blocks import Block
 def write(folder: Path, name: str, blocks: Sequence[Block]) -> None:
     """Write a page as Markdown and as HTML, and print both paths."""
     for suffix, render in ((".md", markdown.render), (".html", web.render)):
-        path = folder / f"{name}{suffix}"
-        artifacts.write(path, render(blocks).encode())
-        say(str(path))
+        save(folder / f"{name}{suffix}", render(blocks))
+
+
+def save(path: Path, text: str) -> None:
+    """Write a text, and print its path."""
+    artifacts.write(path, text.encode())
+    say(str(path))
 
 
 def run(program: Callable[[], None]) -> None:

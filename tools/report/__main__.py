@@ -15,7 +15,6 @@ from pathlib import Path
 import stages  # noqa: F401 - before NumPy is loaded
 
 # isort: split
-from stages.files import artifacts
 from stages.run.terminal import say
 from tools.pages import program
 from tools.pages.results import Results
@@ -34,8 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         program.write(options.out, "report", page.report(results))
         for name, card in cards.cards(results).items():
-            artifacts.write(options.out / name, card.encode())
-            say(str(options.out / name))
+            program.save(options.out / name, card)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
